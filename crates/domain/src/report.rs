@@ -1,0 +1,343 @@
+//! A report in normalised form: what every format becomes and what the log's chunks hold.
+
+use crate::{DecodeError, TestId, compress, decompress};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Results in one chunk, at most.
+pub const CHUNK_RESULTS: usize = 500;
+/// Bytes of JSON in one chunk before compression, at most (unless a single result is larger).
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of a message, a trace, or an output stream, at most; head and tail are kept.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Attempts kept of one test, at most; the first and the last are.
+pub const MAX_ATTEMPTS: usize = 20;
+/// A chunk inflates to at most this many bytes (one result may hold some bounded texts per attempt).
+const MAX_CHUNK_INFLATED: usize = 64 * 1024 * 1024;
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It did what it should.
+    Passed,
+    /// It did not.
+    Failed,
+    /// It was left out on purpose.
+    Skipped,
+    /// It is not finished or not written.
+    Pending,
+    /// Anything else.
+    Other,
+}
+
+impl Status {
+    /// Every status.
+    pub const ALL: [Status; 5] = [Self::Passed, Self::Failed, Self::Skipped, Self::Pending, Self::Other];
+
+    /// The word used in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Pending => "pending",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads exactly one of the five words.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// What a test ran on. Part of a test's history key beside its identity: the same test in two browsers is two tests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Variant {
+    /// Browser, as the report names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser: Option<String>,
+    /// Device, as the report names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Operating system platform, from the report's environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+}
+
+/// One execution of a test before the final one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub status: Status,
+    /// Milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<i64>,
+    /// Start, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ms: Option<i64>,
+    /// Failure text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Line in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Source excerpt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<String>,
+    /// Standard output, lines joined by `\n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<String>,
+    /// Standard error, lines joined by `\n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+    /// Files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file that the reporter names. Only its metadata: the path belongs to another machine and is never opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub content_type: String,
+    /// Its path or URL, as written.
+    pub path: String,
+    /// Whatever else was said of it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// A step inside a test. Flat; its status does not decide the test's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does.
+    pub name: String,
+    /// How it ended.
+    pub status: Status,
+    /// Whatever else was said of it.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+/// One test of a report: its final execution and the attempts before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// Identity across runs, see [`crate::identity`].
+    pub test_id: TestId,
+    /// As written (only cleaned of what no database keeps).
+    pub name: String,
+    /// Outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suite: Vec<String>,
+    /// As written; may be absolute on the machine that ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_path: Option<String>,
+    /// Line in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// How it ended.
+    pub status: Status,
+    /// The tool's own word, when it differs from `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_status: Option<String>,
+    /// Milliseconds, never negative.
+    pub duration_ms: i64,
+    /// Start, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ms: Option<i64>,
+    /// End, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_ms: Option<i64>,
+    /// Executions after the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    /// Passed after at least one failed execution.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub flaky: bool,
+    /// What the reporter said of flakiness, kept apart from our own finding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_flaky: Option<bool>,
+    /// What it ran on.
+    #[serde(default)]
+    pub variant: Variant,
+    /// Free words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Failure text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Source excerpt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<String>,
+    /// Standard output, lines joined by `\n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<String>,
+    /// Standard error, lines joined by `\n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+    /// Executions before the final one, ascending; at most [`MAX_ATTEMPTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// Every other field of the test (`type`, `threadId`, `parameters`, `labels`, `extra`, unknown ones), by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Counts of a report's results, by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All.
+    pub tests: u64,
+    /// Passed.
+    pub passed: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Skipped.
+    pub skipped: u64,
+    /// Pending.
+    pub pending: u64,
+    /// Other.
+    pub other: u64,
+    /// Flaky; part of passed.
+    #[serde(default)]
+    pub flaky: u64,
+}
+
+impl Counts {
+    /// Counts one result.
+    pub fn add(&mut self, result: &TestResult) {
+        self.tests += 1;
+        match result.status {
+            Status::Passed => self.passed += 1,
+            Status::Failed => self.failed += 1,
+            Status::Skipped => self.skipped += 1,
+            Status::Pending => self.pending += 1,
+            Status::Other => self.other += 1,
+        }
+        self.flaky += u64::from(result.flaky);
+    }
+}
+
+/// The tool that ran the tests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name, never empty.
+    pub name: String,
+    /// Its version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Something odd in a report that was accepted nonetheless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Where, the first time: `results.tests[3].suite`.
+    pub path: String,
+    /// A stable snake_case name.
+    pub code: String,
+    /// One sentence: what was found and what was done about it.
+    pub message: String,
+    /// How often it was seen in the report.
+    pub count: u64,
+}
+
+/// What is known of a report beside its tests: from the document, before the upload's parameters are laid over it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReportMeta {
+    /// `ctrf`.
+    pub format: String,
+    /// The format's own version, as text; tells nothing about the shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_version: Option<String>,
+    /// The document's own id (CTRF `reportId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_id: Option<String>,
+    /// CTRF `runId`: shared by the documents of one logical run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_key: Option<String>,
+    /// The tool.
+    pub tool: Tool,
+    /// The environment as written; `None` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Value>,
+    /// The summary as declared, where it disagrees with the results; `None` when they agree or it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Counts>,
+    /// Fewer results than the summary says: a filtered report.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub partial: bool,
+    /// Start of the run, milliseconds since the epoch; 0 if unknown.
+    pub start_ms: i64,
+    /// End of the run, milliseconds since the epoch; 0 if unknown.
+    pub stop_ms: i64,
+    /// stop - start, else the sum of the tests, milliseconds.
+    pub duration_ms: i64,
+    /// When the document was made, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<DateTime<Utc>>,
+    /// `extra`, `insights`, `baseline`, `generatedBy` and unknown fields of the envelope, bounded.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct ChunkOut<'a> {
+    v: u32,
+    results: &'a [TestResult],
+}
+
+#[derive(Deserialize)]
+struct ChunkIn {
+    v: u32,
+    results: Vec<TestResult>,
+}
+
+/// The version of the chunk format that we write.
+const CHUNK_VERSION: u32 = 1;
+
+/// Results as one chunk of the log: JSON, zstd.
+///
+/// # Errors
+/// When serialising fails, which well-formed results cannot make happen.
+pub fn encode_chunk(results: &[TestResult]) -> Result<Vec<u8>, DecodeError> {
+    compress(&serde_json::to_vec(&ChunkOut { v: CHUNK_VERSION, results })?)
+}
+
+/// Reads a chunk back.
+///
+/// # Errors
+/// When it is none, or of a newer version.
+pub fn decode_chunk(payload: &[u8]) -> Result<Vec<TestResult>, DecodeError> {
+    let chunk: ChunkIn = serde_json::from_slice(&decompress(payload, MAX_CHUNK_INFLATED)?)?;
+    if chunk.v > CHUNK_VERSION {
+        return Err(DecodeError::Envelope(chunk.v));
+    }
+    Ok(chunk.results)
+}

@@ -1,0 +1,98 @@
+use crate::TeamId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What an aggregate is. The third token of its subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An account.
+    User,
+    /// A team and its members.
+    Team,
+    /// An API token.
+    Token,
+    /// A project.
+    Project,
+    /// A report.
+    Report,
+    /// A uniqueness claim: its id is a hash of the value that must be unique.
+    Claim,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] = [Self::User, Self::Team, Self::Token, Self::Project, Self::Report, Self::Claim];
+
+    /// The token in the subject.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Team => "team",
+            Self::Token => "token",
+            Self::Project => "project",
+            Self::Report => "report",
+            Self::Claim => "claim",
+        }
+    }
+}
+
+/// The address of one aggregate in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId {
+    /// The team it belongs to; none for accounts and instance-wide claims.
+    pub team: Option<TeamId>,
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: Uuid,
+}
+
+impl StreamId {
+    /// An aggregate of a team.
+    pub fn of(team: TeamId, kind: Kind, id: impl Into<Uuid>) -> Self {
+        Self { team: Some(team), kind, id: id.into() }
+    }
+
+    /// An aggregate outside every team.
+    pub fn global(kind: Kind, id: impl Into<Uuid>) -> Self {
+        Self { team: None, kind, id: id.into() }
+    }
+
+    /// The literal subject: `ev.<slot>.<team>.<kind>.<id>`, ids as 32 hex digits, `_` for no team.
+    pub fn subject(&self) -> String {
+        match self.team {
+            Some(team) => {
+                format!("ev.{:x}.{}.{}.{}", slot(team), team.0.simple(), self.kind.as_str(), self.id.simple())
+            }
+            None => format!("ev.0._.{}.{}", self.kind.as_str(), self.id.simple()),
+        }
+    }
+
+    /// Reads a subject back; `None` if it is none of ours.
+    pub fn from_subject(subject: &str) -> Option<Self> {
+        let mut tokens = subject.split('.');
+        if tokens.next()? != "ev" {
+            return None;
+        }
+        tokens.next()?;
+        let team = match tokens.next()? {
+            "_" => None,
+            team => Some(TeamId(Uuid::try_parse(team).ok()?)),
+        };
+        let kind = tokens.next()?;
+        let kind = Kind::ALL.into_iter().find(|candidate| candidate.as_str() == kind)?;
+        let id = Uuid::try_parse(tokens.next()?).ok()?;
+        tokens.next().is_none().then_some(Self { team, kind, id })
+    }
+}
+
+/// The team's partition, 0 to 15 (FNV-1a of its id): one hex digit in subjects, fixed for ever.
+pub fn slot(team: TeamId) -> u8 {
+    let hash = team
+        .0
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash & 15) as u8
+}

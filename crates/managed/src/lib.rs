@@ -1,0 +1,1 @@
+//! PostgreSQL and nats-server as supervised children.

@@ -1,0 +1,1 @@
+//! scaledtest-testkit

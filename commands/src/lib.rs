@@ -1,1 +1,20 @@
-//! scaledtest-commands
+//! The write side: one file per kind of aggregate, each with its state, commands, refusals, `decide` and `evolve`.
+//!
+//! Pure: time, new ids and looked-up facts come in through the command; nothing here reads a clock or a socket.
+
+pub mod claim;
+pub mod project;
+pub mod report;
+pub mod team;
+pub mod token;
+pub mod user;
+
+pub use claim::Claim;
+pub use project::Project;
+pub use report::Report;
+pub use team::Team;
+pub use token::Token;
+pub use user::User;
+
+#[cfg(test)]
+mod testing;

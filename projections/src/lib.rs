@@ -1,1 +1,43 @@
-//! scaledtest-projections
+//! The read side: tables in Postgres that follow the log, the runner that fills them, and the queries over them.
+//!
+//! A [`Projection`] is a set of tables in a schema of its own and a function from commits to rows. The [`Runner`] keeps
+//! every projection level with the log; [`rebuild`] fills a second copy beside the live one and swaps them;
+//! [`Positions`] lets a request wait until its own write is visible.
+
+pub mod access;
+mod batch;
+mod checkpoint;
+pub mod copy;
+mod drive;
+mod feed;
+mod positions;
+mod projection;
+mod rebuild;
+pub mod reports;
+mod rewind;
+mod runner;
+mod schema;
+mod session;
+mod status;
+
+pub use positions::Positions;
+pub use projection::{ApplyError, Body, Item, Projection};
+pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild};
+pub use runner::{Runner, Setup};
+pub use session::Failure;
+pub use status::{ProjectionStatus, SkipError, State, StatusError, skip, status};
+
+use std::sync::Arc;
+
+/// Every projection, in the order in which they are rebuilt.
+pub fn all() -> Vec<Arc<dyn Projection>> {
+    vec![Arc::new(access::Access), Arc::new(reports::Reports)]
+}
+
+/// Brings the tables that are not projections (`ops`, `auth`) up to date. Safe to call from several processes at once.
+///
+/// # Errors
+/// When the database is not reachable, or a migration that ran there is unknown here or was changed.
+pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    sqlx::migrate!("../migrations").run(pool).await
+}

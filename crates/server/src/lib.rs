@@ -1,1 +1,12 @@
-//! scaledtest-server
+//! The server: configuration, accounts, the HTTP API, the WebSocket, the embedded UI. The only user of axum.
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod ingest;
+pub mod live;
+pub mod metrics;
+pub mod secrets;

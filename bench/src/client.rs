@@ -1,0 +1,79 @@
+//! A client of the server under measurement.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Signed up, with an API token.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    /// Registers the first account and makes a token.
+    pub async fn sign_up(url: &str) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
+        let account = json!({"email": "bench@example.test", "password": "correct horse battery", "display_name": "Bench"});
+        let session: Value = http.post(format!("{url}/auth/register")).json(&account).send().await?.error_for_status()?.json().await?;
+        let access = session["access_token"].as_str().context("no access token")?;
+        let teams: Value = http.get(format!("{url}/api/v1/teams")).bearer_auth(access).send().await?.error_for_status()?.json().await?;
+        let team = teams["teams"][0]["id"].as_str().context("no team")?;
+        let made: Value = http
+            .post(format!("{url}/api/v1/teams/{team}/tokens"))
+            .bearer_auth(access)
+            .json(&json!({"name": "bench"}))
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        let token = made["token"].as_str().context("no token")?.to_owned();
+        Ok(Self { http, url: url.to_owned(), token })
+    }
+
+    /// Uploads a report; `respond_async` asks for the durable acknowledgement alone. Gives its id.
+    pub async fn upload(&self, body: bytes::Bytes, respond_async: bool) -> anyhow::Result<String> {
+        let mut request = self.http.post(format!("{}/api/v1/reports", self.url)).bearer_auth(&self.token).body(body);
+        if respond_async {
+            request = request.header("Prefer", "respond-async");
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "upload answered {status}: {text}");
+        let answer: Value = serde_json::from_str(&text)?;
+        Ok(answer["id"].as_str().context("no id")?.to_owned())
+    }
+
+    /// Reads something below `/api/v1`; the status decides.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        let answer = self.http.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await?;
+        if answer.status() == 404 {
+            return Ok(None);
+        }
+        Ok(Some(answer.error_for_status()?.json().await?))
+    }
+
+    /// Waits until a report is visible with that many results.
+    pub async fn wait_visible(&self, report: &str, results: u64, limit: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if let Some(page) = self.get(&format!("/reports/{report}/results?limit=1")).await?
+                && page["total"].as_u64() == Some(results)
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        anyhow::bail!("the report isn't visible after {limit:?}")
+    }
+}
+
+/// The middle of some durations, milliseconds.
+pub fn p50_ms(mut durations: Vec<Duration>) -> f64 {
+    durations.sort();
+    durations.get(durations.len() / 2).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
+}

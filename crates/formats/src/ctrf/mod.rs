@@ -1,0 +1,84 @@
+//! CTRF, <https://ctrf.io>, as its reporters write it: next to none obeys the schema, so no version is branched on.
+
+mod envelope;
+mod fields;
+mod head;
+mod parts;
+mod stream;
+mod test;
+mod words;
+
+use crate::{
+    Document, Envelope, Limits,
+    clean::{self, Cleaned},
+    detect::Format,
+    error::{FormatError, TOO_DEEP, UNREADABLE},
+    notes::Notes,
+};
+pub(crate) use envelope::Summary;
+use head::{Head, Stop};
+use std::borrow::Cow;
+pub(crate) use stream::read_tests;
+
+/// Bytes of JSON that one test's additional data may take, and the envelope's, and the environment.
+const MAX_EXTRA: usize = 64 * 1024;
+
+pub(crate) fn open(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return match Head::read(text, limits) {
+            Ok(head) => finish(Cow::Borrowed(text), head, Notes::default()),
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Syntax(error)) => match clean::clean(text, 0) {
+                Some(cleaned) => open_cleaned(text, cleaned, limits),
+                None => Err(unreadable(&error, text, |offset| offset)),
+            },
+        };
+    }
+    let (text, invalid) = clean::lossy(bytes);
+    let cleaned = clean::clean(&text, invalid).map(|cleaned| open_cleaned(&text, cleaned, limits));
+    cleaned.unwrap_or_else(|| Err(FormatError::new(UNREADABLE, "The document is not UTF-8.")))
+}
+
+fn open_cleaned<'a>(text: &str, cleaned: Cleaned, limits: Limits) -> Result<(Document<'a>, Envelope), FormatError> {
+    match Head::read(&cleaned.text, limits) {
+        Ok(head) => {
+            let mut notes = Notes::default();
+            cleaned.note(&mut notes);
+            finish(Cow::Owned(cleaned.text), head, notes)
+        }
+        Err(Stop::Refused(error)) => Err(error),
+        Err(Stop::Syntax(error)) => {
+            Err(unreadable(&error, &cleaned.text, |offset| clean::original_offset(text, offset)))
+        }
+    }
+}
+
+fn finish(text: Cow<'_, str>, head: Head, notes: Notes) -> Result<(Document<'_>, Envelope), FormatError> {
+    let tests = head.tests_range(&text);
+    let envelope = envelope::build(head, notes)?;
+    Ok((Document { text, tests, format: Format::Ctrf }, envelope))
+}
+
+/// The error of the JSON parser in our words. `origin` turns an offset in `text` into one in the document as it came.
+fn unreadable(error: &serde_json::Error, text: &str, origin: impl Fn(usize) -> usize) -> FormatError {
+    if error.to_string().starts_with("recursion limit") {
+        return FormatError::new(TOO_DEEP, "The document is nested too deeply.");
+    }
+    let offset = origin(offset(error, text)) as u64;
+    let message = if error.is_eof() {
+        format!("The document ends in the middle, after {offset} bytes: it seems to be truncated.")
+    } else {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        format!("The document is not JSON: {what} at byte {offset}.")
+    };
+    FormatError { offset: Some(offset), ..FormatError::new(UNREADABLE, message) }
+}
+
+/// The parser counts lines and columns of bytes.
+fn offset(error: &serde_json::Error, text: &str) -> usize {
+    let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+    let line = std::iter::once(0).chain(newlines).nth(error.line().saturating_sub(1)).unwrap_or(0);
+    (line + error.column()).min(text.len())
+}

@@ -1,0 +1,48 @@
+//! Sign-ins and failures, append-only. What happens to teams and tokens is in the log already.
+
+use super::Client;
+use crate::app::App;
+use scaledtest_domain::UserId;
+
+/// What is noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Somebody signed in with a password.
+    SignedIn,
+    /// Somebody tried to.
+    SignInFailed,
+    /// A new account.
+    Registered,
+    /// A session was ended.
+    SignedOut,
+    /// A refresh token was used again after its time; the session was ended.
+    RefreshTokenReused,
+}
+
+impl Action {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed_in",
+            Self::SignInFailed => "sign_in_failed",
+            Self::Registered => "registered",
+            Self::SignedOut => "signed_out",
+            Self::RefreshTokenReused => "refresh_token_reused",
+        }
+    }
+}
+
+/// Notes it. `email` only where there is no account to name. That this fails is logged and no reason to refuse.
+pub async fn note(app: &App, action: Action, user: Option<UserId>, email: Option<&str>, client: &Client) {
+    let email: Option<String> = email.map(|email| email.chars().filter(|c| *c != '\0').take(254).collect());
+    let noted = sqlx::query("insert into auth.audit (at, action, user_id, email, ip) values ($1, $2, $3, $4, $5)")
+        .bind(app.clock.now())
+        .bind(action.as_str())
+        .bind(user.map(|user| user.0))
+        .bind(email)
+        .bind(&client.ip)
+        .execute(&app.db)
+        .await;
+    if let Err(error) = noted {
+        tracing::error!(%error, action = action.as_str(), "cannot note a sign-in");
+    }
+}

@@ -1,0 +1,197 @@
+//! Sessions: an opaque refresh token that is replaced at every use.
+//!
+//! The next token follows from the presented one and the instance's key, so that two tabs (or a retry after a lost answer)
+//! presenting the same token within seconds are given the same next one. Later, a used token means that somebody has
+//! a copy: the session ends for everybody.
+
+use super::{Client, audit, digest};
+use crate::{
+    app::App,
+    http::error::ApiError,
+    secrets::{hex, random},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use scaledtest_domain::UserId;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+/// How long a replaced token is still taken for another tab's.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+/// Replacements within the grace that are followed.
+const HOPS: usize = 8;
+
+/// What a refresh comes to.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// The session goes on: whose it is, and the token to present next.
+    Alive(UserId, String),
+    /// It had expired; it is gone now.
+    Expired,
+    /// No such session, or one that had to be ended.
+    Unknown,
+}
+
+/// A new session; returns its refresh token.
+///
+/// # Errors
+/// What the database says.
+pub async fn open(app: &App, user: UserId, client: &Client) -> Result<String, ApiError> {
+    let (token, now) = (hex(&random()), app.clock.now());
+    sqlx::query(
+        "insert into auth.sessions (id, user_id, token_hash, expires_at, created_at, user_agent, ip)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(user.0)
+    .bind(digest(&token).as_slice())
+    .bind(expiry(app, now))
+    .bind(now)
+    .bind(&client.user_agent)
+    .bind(&client.ip)
+    .execute(&app.db)
+    .await?;
+    Ok(token)
+}
+
+fn expiry(app: &App, now: DateTime<Utc>) -> DateTime<Utc> {
+    let life = TimeDelta::from_std(app.config.jwt_refresh_duration).unwrap_or(TimeDelta::days(7));
+    now.checked_add_signed(life).unwrap_or(now)
+}
+
+/// Replaces the presented token by the next one.
+///
+/// # Errors
+/// What the database says.
+pub async fn refresh(app: &App, token: &str, client: &Client) -> Result<Refreshed, ApiError> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    let (refreshed, thief) = match current(&mut tx, token).await? {
+        Some(session) if session.expires_at <= now => {
+            end(&mut tx, session.id).await?;
+            (Refreshed::Expired, None)
+        }
+        Some(session) => (rotate(app, &mut tx, &session, token, now).await?, None),
+        None => reuse(app, &mut tx, token, now).await?,
+    };
+    tx.commit().await?;
+    if let Some(user) = thief {
+        tracing::warn!(%user, "a refresh token was used twice; its session is ended");
+        audit::note(app, audit::Action::RefreshTokenReused, Some(user), None, client).await;
+    }
+    Ok(refreshed)
+}
+
+struct Session {
+    id: Uuid,
+    user: UserId,
+    token_hash: Vec<u8>,
+    expires_at: DateTime<Utc>,
+}
+
+fn session(row: &sqlx::postgres::PgRow) -> Result<Session, sqlx::Error> {
+    Ok(Session {
+        id: row.try_get("id")?,
+        user: UserId(row.try_get("user_id")?),
+        token_hash: row.try_get("token_hash")?,
+        expires_at: row.try_get("expires_at")?,
+    })
+}
+
+async fn current(conn: &mut PgConnection, token: &str) -> Result<Option<Session>, sqlx::Error> {
+    let row = sqlx::query("select id, user_id, token_hash, expires_at from auth.sessions where token_hash = $1 for update")
+        .bind(digest(token).as_slice())
+        .fetch_optional(conn)
+        .await?;
+    row.as_ref().map(session).transpose()
+}
+
+fn successor(app: &App, session: Uuid, token: &str) -> String {
+    hex(&app.secrets.derive(&[b"refresh token", session.as_bytes(), token.as_bytes()]))
+}
+
+async fn rotate(
+    app: &App,
+    conn: &mut PgConnection,
+    session: &Session,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<Refreshed, sqlx::Error> {
+    let next = successor(app, session.id, token);
+    sqlx::query("update auth.sessions set token_hash = $2, expires_at = $3 where id = $1")
+        .bind(session.id)
+        .bind(digest(&next).as_slice())
+        .bind(expiry(app, now))
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("insert into auth.retired_refresh_tokens (token_hash, session_id, retired_at) values ($1, $2, $3)")
+        .bind(&session.token_hash)
+        .bind(session.id)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(Refreshed::Alive(session.user, next))
+}
+
+/// A token that was replaced: within the grace its successor is given again, later the session ends.
+async fn reuse(
+    app: &App,
+    conn: &mut PgConnection,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<(Refreshed, Option<UserId>), sqlx::Error> {
+    let row = sqlx::query(
+        "select s.id, s.user_id, s.token_hash, s.expires_at, r.retired_at
+         from auth.retired_refresh_tokens r join auth.sessions s on s.id = r.session_id
+         where r.token_hash = $1 for update of s",
+    )
+    .bind(digest(token).as_slice())
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok((Refreshed::Unknown, None)) };
+    let (found, retired_at): (Session, DateTime<Utc>) = (session(&row)?, row.try_get("retired_at")?);
+    if now - retired_at <= GRACE && found.expires_at > now {
+        let mut next = token.to_owned();
+        for _ in 0..HOPS {
+            next = successor(app, found.id, &next);
+            if digest(&next).as_slice() == found.token_hash {
+                return Ok((Refreshed::Alive(found.user, next), None));
+            }
+        }
+    }
+    end(conn, found.id).await?;
+    Ok((Refreshed::Unknown, Some(found.user)))
+}
+
+async fn end(conn: &mut PgConnection, session: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from auth.sessions where id = $1").bind(session).execute(conn).await?;
+    Ok(())
+}
+
+/// Ends the session of a token, also if the token was replaced since; returns whose it was.
+///
+/// # Errors
+/// What the database says.
+pub async fn close(app: &App, token: &str) -> Result<Option<UserId>, ApiError> {
+    let user: Option<Uuid> = sqlx::query_scalar(
+        "delete from auth.sessions where token_hash = $1
+            or id in (select session_id from auth.retired_refresh_tokens where token_hash = $1)
+         returning user_id",
+    )
+    .bind(digest(token).as_slice())
+    .fetch_optional(&app.db)
+    .await?;
+    Ok(user.map(UserId))
+}
+
+/// Removes what has expired.
+///
+/// # Errors
+/// What the database says.
+pub async fn purge(app: &App) -> Result<(), sqlx::Error> {
+    let now = app.clock.now();
+    sqlx::query("delete from auth.sessions where expires_at <= $1").bind(now).execute(&app.db).await?;
+    let life = TimeDelta::from_std(app.config.jwt_refresh_duration).unwrap_or(TimeDelta::days(7));
+    let old = now.checked_sub_signed(life).unwrap_or(now);
+    sqlx::query("delete from auth.retired_refresh_tokens where retired_at <= $1").bind(old).execute(&app.db).await?;
+    Ok(())
+}

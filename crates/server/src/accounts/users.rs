@@ -1,0 +1,98 @@
+//! The rows of people.
+
+use super::jwt::role_word;
+use crate::{app::App, http::error::ApiError};
+use scaledtest_domain::{InstanceRole, UserId};
+use scaledtest_projections::access::queries as access;
+use sqlx::Row;
+
+/// A person with an account. `Debug` shows the id only.
+#[derive(Clone)]
+pub struct User {
+    /// Who.
+    pub id: UserId,
+    /// As typed.
+    pub email: String,
+    /// As typed.
+    pub display_name: String,
+    /// In PHC notation.
+    pub(crate) password_hash: String,
+    /// Whether the log has the account.
+    pub(crate) active: bool,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "User({})", self.id)
+    }
+}
+
+fn read(row: &sqlx::postgres::PgRow) -> Result<User, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    Ok(User {
+        id: UserId(row.try_get("id")?),
+        email: row.try_get("email")?,
+        display_name: row.try_get("display_name")?,
+        password_hash: row.try_get("password_hash")?,
+        active: state == "active",
+    })
+}
+
+/// By address, whatever its case.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_email(app: &App, email: &str) -> Result<Option<User>, ApiError> {
+    let row = sqlx::query(
+        "select id, email, display_name, password_hash, state from auth.users where lower(email) = lower($1)",
+    )
+    .bind(email.trim())
+    .fetch_optional(&app.db)
+    .await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// By id.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_id(app: &App, user: UserId) -> Result<Option<User>, ApiError> {
+    let row = sqlx::query("select id, email, display_name, password_hash, state from auth.users where id = $1")
+        .bind(user.0)
+        .fetch_optional(&app.db)
+        .await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// Changes the name that is shown; `None` when there is no such account.
+///
+/// # Errors
+/// What the database says.
+pub async fn rename(app: &App, user: UserId, display_name: &str) -> Result<Option<User>, ApiError> {
+    let row = sqlx::query(
+        "update auth.users set display_name = $2 where id = $1
+         returning id, email, display_name, password_hash, state",
+    )
+    .bind(user.0)
+    .bind(display_name)
+    .fetch_optional(&app.db)
+    .await?;
+    Ok(row.as_ref().map(read).transpose()?)
+}
+
+/// The account's standing on the instance; a member's while the read model lags.
+///
+/// # Errors
+/// What the database says.
+pub async fn instance_role(app: &App, user: UserId) -> Result<InstanceRole, ApiError> {
+    let account = access::account(&app.db, user).await?;
+    Ok(account.map_or(InstanceRole::Member, |account| account.instance_role))
+}
+
+/// The same as clients expect to read it: `owner` or `maintainer`.
+///
+/// # Errors
+/// What the database says.
+pub async fn shown_role(app: &App, user: UserId) -> Result<&'static str, ApiError> {
+    instance_role(app, user).await.map(role_word)
+}

@@ -1,0 +1,163 @@
+//! What every request handler can reach.
+
+use crate::{
+    accounts::{jwt::Keys, passwords::Passwords, tokens::TokenCache, usage::Usage},
+    config::Config,
+    http::error::ApiError,
+    live::Live,
+    secrets::Secrets,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use scaledtest_domain::{Clock, ProjectId};
+use scaledtest_eventlog::EventLog;
+use scaledtest_projections::Positions;
+use sqlx::PgPool;
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Uploads that are unpacked and parsed at once; each may keep a core busy.
+const PARSERS: usize = 4;
+/// How long an upload waits for its turn.
+const UPLOAD_TURN: Duration = Duration::from_secs(30);
+/// Projects remembered as existing, per process.
+const KNOWN_PROJECTS: usize = 10_000;
+
+/// The process's state, shared by all requests.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub db: PgPool,
+    /// The log.
+    pub log: EventLog,
+    /// Where the projections stand.
+    pub positions: Positions,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The keys.
+    pub secrets: Secrets,
+    /// Renders `/metrics`; none where no recorder could be installed.
+    pub metrics: Option<PrometheusHandle>,
+    /// The process's tail of the log.
+    pub live: Live,
+    /// Turns at unpacking and parsing.
+    pub uploads: Turns,
+    /// Projects that need not be created any more.
+    pub known_projects: KnownProjects,
+    /// Cancelled when the server shuts down: long-lived answers end then.
+    pub closing: CancellationToken,
+    /// Signs and checks access tokens.
+    pub(crate) keys: Keys,
+    /// Hashes passwords, a few at a time.
+    pub(crate) passwords: Passwords,
+    /// API tokens seen in the last second.
+    pub(crate) token_cache: TokenCache,
+    /// Last uses of API tokens, on their way to the database.
+    pub(crate) usage: Usage,
+}
+
+/// How handlers hold it.
+pub type AppState = Arc<App>;
+
+impl App {
+    /// Puts the parts together. Start [`App::background`] beside the router.
+    pub fn new(
+        config: Config,
+        secrets: Secrets,
+        db: PgPool,
+        log: EventLog,
+        positions: Positions,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            keys: Keys::new(&secrets, config.jwt_access_duration),
+            passwords: Passwords::default(),
+            token_cache: TokenCache::default(),
+            usage: Usage::default(),
+            live: Live::new(log.clone()),
+            uploads: Turns::new(PARSERS, UPLOAD_TURN),
+            known_projects: KnownProjects::default(),
+            metrics: crate::metrics::install(),
+            closing: CancellationToken::new(),
+            config,
+            db,
+            log,
+            positions,
+            clock,
+            secrets,
+        }
+    }
+
+    /// Where uploads are spooled; made by whoever starts the server.
+    pub fn spool_dir(&self) -> PathBuf {
+        self.config.data_dir.as_ref().map_or_else(std::env::temp_dir, |dir| dir.join("spool"))
+    }
+
+    /// Starts the account chores (sweep of interrupted registrations, last uses of tokens) until [`App::closing`].
+    pub fn background(self: &Arc<Self>, tracker: &TaskTracker) {
+        let stop = &self.closing;
+        tracker.spawn(crate::accounts::sweep::run(Arc::clone(self), stop.clone()));
+        tracker.spawn(crate::accounts::usage::run(Arc::clone(self), stop.clone()));
+        if let Some(metrics) = self.metrics.clone() {
+            let stop = stop.clone();
+            tracker.spawn(async move {
+                while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+                    metrics.run_upkeep();
+                }
+            });
+        }
+    }
+}
+
+/// A bounded number of turns at something heavy.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    semaphore: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Turns {
+    /// `count` at once; a waiting one gives up after `patience`.
+    pub fn new(count: usize, patience: Duration) -> Self {
+        Self { semaphore: Arc::new(Semaphore::new(count)), patience }
+    }
+
+    /// Waits for a turn, which lasts until the permit is dropped.
+    ///
+    /// # Errors
+    /// 503 `busy` when none comes up in time.
+    pub async fn acquire(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.semaphore).acquire_owned()).await;
+        match turn {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(ApiError::unavailable("busy", "too much to do at the moment; retry in a few seconds")
+                .with_retry_after(5)),
+        }
+    }
+}
+
+/// Projects that this process has seen in the log.
+#[derive(Debug, Default)]
+pub struct KnownProjects(Mutex<HashSet<ProjectId>>);
+
+impl KnownProjects {
+    /// Whether it was seen.
+    pub fn contains(&self, project: ProjectId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&project)
+    }
+
+    /// Remembers it.
+    pub fn insert(&self, project: ProjectId) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_PROJECTS {
+            known.clear();
+        }
+        known.insert(project);
+    }
+}

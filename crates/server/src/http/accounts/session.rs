@@ -1,0 +1,206 @@
+//! Register, log in, refresh, log out.
+
+use super::{
+    AuthBody, MessageBody,
+    cookie::{REFRESH_TOKEN, check_origin, refresh_cookie, set_cookie},
+    sign_in,
+};
+use crate::{
+    accounts::{Client, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users},
+    app::AppState,
+    http::{
+        error::ApiError,
+        extract::{Faults, JsonBody, RequestId, after_write, cookie},
+    },
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use scaledtest_projections::access::queries as access;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// Passwords have at least this many characters.
+const MIN_PASSWORD: usize = 8;
+/// And at most this many: hashing more is work for nothing.
+const MAX_PASSWORD: usize = 1024;
+/// Names have at most this many characters.
+pub(super) const MAX_NAME: usize = 255;
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    String::deserialize(deserializer).map(SecretString::from)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Register)]
+pub(super) struct RegisterBody {
+    #[serde(default)]
+    #[schema(required, example = "ada@example.com")]
+    email: String,
+    /// 8 to 1,024 characters.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(required, value_type = String, min_length = 8, max_length = 1024)]
+    password: SecretString,
+    #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 255)]
+    display_name: String,
+}
+
+/// Make an account with a team of its own, and sign in
+#[utoipa::path(post, path = "/register", tag = "accounts", request_body = RegisterBody, responses(
+    (status = 201, description = "Registered and signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
+    (status = 400, description = "Faulty fields, each named in details"),
+    (status = 409, description = "email_taken"),
+))]
+pub(super) async fn register(
+    State(app): State<AppState>,
+    client: Client,
+    request: RequestId,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RegisterBody>,
+) -> Result<Response, ApiError> {
+    let email = checked(&body)?;
+    let name = body.display_name;
+    let registered = registration::register(&app, &email, body.password, &name, request.correlation()).await?;
+    let (user, role, team) = (registered.user, registered.instance_role, registered.team);
+    audit::note(&app, audit::Action::Registered, Some(user.id), None, &client).await;
+    let (body, token) = sign_in(&app, user, role, Some(team), &client).await?;
+    let written = after_write(&app, registered.position, &["access"], false).await;
+    Ok((StatusCode::CREATED, written, refresh_cookie(&app, &headers, &token), Json(body)).into_response())
+}
+
+fn checked(body: &RegisterBody) -> Result<Email, ApiError> {
+    let mut faults = Faults::default();
+    let email = Email::parse(&body.email);
+    faults.check(email.is_some(), "email", "must be an e-mail address");
+    let password = body.password.expose_secret().chars().count();
+    let fits = (MIN_PASSWORD..=MAX_PASSWORD).contains(&password);
+    faults.check(fits, "password", format!("must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"));
+    check_name(&mut faults, &body.display_name);
+    faults.finish()?;
+    email.ok_or_else(|| ApiError::internal("an unreadable address passed"))
+}
+
+/// A shown name is there, not too long, and something that the database can keep.
+pub(super) fn check_name(faults: &mut Faults, name: &str) {
+    let length = (1..=MAX_NAME).contains(&name.chars().count()) && !name.trim().is_empty();
+    let message = format!("must have 1 to {MAX_NAME} characters");
+    faults.check(length && !name.contains('\0'), "display_name", message);
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Login)]
+pub(super) struct LoginBody {
+    #[serde(default)]
+    #[schema(required)]
+    email: String,
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(required, value_type = String)]
+    password: SecretString,
+}
+
+/// Sign in
+#[utoipa::path(post, path = "/login", tag = "accounts", request_body = LoginBody, responses(
+    (status = 200, description = "Signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
+    (status = 400, description = "Faulty fields, each named in details"),
+    (status = 401, description = "invalid_credentials: unknown address or wrong password"),
+))]
+pub(super) async fn login(
+    State(app): State<AppState>,
+    client: Client,
+    request: RequestId,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<LoginBody>,
+) -> Result<Response, ApiError> {
+    let mut faults = Faults::default();
+    faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
+    let length = body.password.expose_secret().chars().count();
+    faults.check((1..=MAX_PASSWORD).contains(&length), "password", format!("must have 1 to {MAX_PASSWORD} characters"));
+    faults.finish()?;
+    let known = users::by_email(&app, &body.email).await?;
+    let hash = known.as_ref().map(|user| user.password_hash.clone());
+    let fits = app.passwords.verify(body.password, hash).await?;
+    let Some(mut user) = known.filter(|_| fits) else {
+        audit::note(&app, audit::Action::SignInFailed, None, Some(&body.email), &client).await;
+        return Err(ApiError::unauthenticated("invalid_credentials", "invalid credentials"));
+    };
+    if !user.active {
+        // Interrupted while registering; whoever knows the password may carry on.
+        user = registration::finish(&app, user, Some(request.correlation())).await?.user;
+    }
+    audit::note(&app, audit::Action::SignedIn, Some(user.id), None, &client).await;
+    let role = users::instance_role(&app, user.id).await?;
+    let team = access::oldest_team(&app.db, user.id).await?;
+    let (body, token) = sign_in(&app, user, role, team, &client).await?;
+    Ok((refresh_cookie(&app, &headers, &token), Json(body)).into_response())
+}
+
+/// Exchange the refresh cookie for a new access token
+#[utoipa::path(post, path = "/refresh", tag = "accounts", responses(
+    (status = 200, description = "A new access token, and a new refresh token in the cookie", body = AuthBody),
+    (status = 401, description = "No session, or it is over: sign in"),
+    (status = 403, description = "foreign_origin"),
+))]
+pub(super) async fn refresh(
+    State(app): State<AppState>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
+    let missing = || ApiError::unauthenticated("missing_refresh_token", "missing refresh token");
+    let token = cookie(&headers, REFRESH_TOKEN).ok_or_else(missing)?;
+    let unknown = || ApiError::unauthenticated("invalid_refresh_token", "invalid refresh token");
+    let (user, next) = match sessions::refresh(&app, token, &client).await? {
+        Refreshed::Alive(user, next) => (user, next),
+        Refreshed::Unknown => return Err(unknown()),
+        Refreshed::Expired => {
+            let error = ApiError::unauthenticated("refresh_token_expired", "refresh token expired");
+            return Ok((refresh_cookie(&app, &headers, ""), error).into_response());
+        }
+    };
+    let user = users::by_id(&app, user).await?.ok_or_else(unknown)?;
+    let role = users::instance_role(&app, user.id).await?;
+    let team = access::oldest_team(&app.db, user.id).await?;
+    let body = AuthBody::issue(&app, user, role, team)?;
+    Ok((refresh_cookie(&app, &headers, &next), Json(body)).into_response())
+}
+
+/// End the session of the refresh cookie
+#[utoipa::path(post, path = "/logout", tag = "accounts", responses(
+    (status = 200, description = "Signed out, also if there was no session", body = MessageBody),
+    (status = 403, description = "foreign_origin"),
+))]
+pub(super) async fn logout(
+    State(app): State<AppState>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
+    if let Some(token) = cookie(&headers, REFRESH_TOKEN)
+        && let Some(user) = sessions::close(&app, token).await?
+    {
+        audit::note(&app, audit::Action::SignedOut, Some(user), None, &client).await;
+    }
+    let body = Json(MessageBody { message: "logged out" });
+    Ok((refresh_cookie(&app, &headers, ""), body).into_response())
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CsrfToken)]
+pub(super) struct CsrfBody {
+    csrf_token: String,
+}
+
+/// A token against cross-site requests; no operation demands one
+#[utoipa::path(get, path = "/csrf-token", tag = "accounts", responses(
+    (status = 200, description = "A new token, also in the cookie __csrf_token", body = CsrfBody),
+))]
+pub(super) async fn csrf_token(State(app): State<AppState>, headers: HeaderMap) -> Response {
+    let csrf_token = csrf::token(&app.secrets);
+    let cookie = format!("__csrf_token={csrf_token}; Path=/; Max-Age=86400; SameSite=Strict");
+    (set_cookie(&app, &headers, cookie), Json(CsrfBody { csrf_token })).into_response()
+}

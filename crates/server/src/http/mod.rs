@@ -1,0 +1,49 @@
+//! The HTTP API: one folder per resource, one file per group of operations.
+
+pub mod accounts;
+pub mod error;
+pub mod extract;
+pub mod live;
+mod middleware;
+pub mod openapi;
+mod operations;
+mod projects;
+pub mod reports;
+pub mod runs;
+mod teams;
+mod tokens;
+mod ui;
+
+use crate::app::{App, AppState};
+use axum::{Router, middleware::from_fn_with_state};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Everything that the server answers.
+pub fn router(app: AppState) -> Router {
+    let public = documented_public().split_for_parts().0;
+    let private = documented_private().split_for_parts().0;
+    let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
+    let router = public.merge(private).fallback(ui::fallback);
+    middleware::wrap(router, &app).with_state(app)
+}
+
+/// What anybody may call: each is listed by name in the authorisation test.
+fn documented_public() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .nest("/api/v1/auth", accounts::public_routes())
+        .nest("/auth", accounts::public_routes())
+        .merge(live::routes())
+        .merge(operations::routes())
+}
+
+/// What needs a token; it is checked before the path or the body is looked at.
+fn documented_private() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .merge(accounts::private_routes())
+        .merge(teams::routes())
+        .merge(tokens::routes())
+        .merge(reports::routes())
+        .merge(runs::routes())
+        .merge(projects::routes())
+}

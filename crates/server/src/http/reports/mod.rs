@@ -1,0 +1,26 @@
+//! Reports: send, list, read, delete; their results; the original document.
+
+mod convert;
+pub mod dto;
+mod remove;
+mod results;
+mod show;
+mod upload;
+
+pub(super) use convert::{report, run};
+pub(super) use results::listing as results_listing;
+pub(super) use show::{filter, page};
+
+use crate::app::App;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Its routes.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(upload::upload_report, show::list_reports))
+        .routes(routes!(show::get_report, remove::delete_report))
+        .routes(routes!(show::get_report_raw))
+        .routes(routes!(results::list_report_results))
+        .routes(routes!(results::get_report_result))
+}

@@ -1,0 +1,141 @@
+use crate::support::{PASSWORD, TestApp, config};
+use futures_util::future::join_all;
+use scaledtest_domain::{Kind, StreamId, UserId};
+use scaledtest_eventlog::EventLog;
+use scaledtest_server::accounts::sweep::{Swept, sweep};
+use serde_json::json;
+use sqlx::PgPool;
+
+async fn states(pool: &PgPool) -> Vec<(String, String)> {
+    sqlx::query_as("select email, state from auth.users order by email").fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_ten_people_registering_at_once_exactly_one_owns_the_instance() {
+    let server = TestApp::start().await;
+    let emails: Vec<_> = (0..10).map(|n| format!("person{n}@example.com")).collect();
+    let people = join_all(emails.iter().map(|email| server.register(email))).await;
+    assert_eq!(people.iter().filter(|person| person.role == "owner").count(), 1);
+    let teams: std::collections::HashSet<_> = people.iter().map(|person| person.team).collect();
+    assert_eq!(teams.len(), 10);
+}
+
+#[tokio::test]
+async fn the_same_address_registered_at_once_becomes_one_account() {
+    let server = TestApp::start().await;
+    let body = json!({"email": "ada@example.com", "password": PASSWORD, "display_name": "Ada"});
+    let other = json!({"email": "Ada@example.com", "password": "another password", "display_name": "Eve"});
+    let (one, two) = tokio::join!(
+        server.post("", "/auth/register", body),
+        server.post("", "/auth/register", other)
+    );
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+}
+
+/// A row as a process leaves it that dies before the log has the account.
+async fn interrupted(server: &TestApp, email: &str) -> UserId {
+    let person = server.register(&format!("model-of-{email}")).await;
+    let id = UserId::new();
+    sqlx::query(
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at)
+         select $1, $2, 'Ada', password_hash, 'pending', $3 from auth.users where id = $4",
+    )
+    .bind(id.0)
+    .bind(email)
+    .bind(server.now())
+    .bind(person.user.0)
+    .execute(&server.app.db)
+    .await
+    .unwrap();
+    id
+}
+
+#[tokio::test]
+async fn what_a_crash_left_before_the_log_is_removed_once_no_request_can_be_running() {
+    let server = TestApp::start().await;
+    interrupted(&server, "ada@example.com").await;
+    assert_eq!(sweep(&server.app).await.unwrap(), Swept::default());
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 1);
+    assert_eq!(states(&server.app.db).await.len(), 1);
+    server.register("ada@example.com").await;
+}
+
+#[tokio::test]
+async fn what_a_crash_left_after_the_log_is_finished() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    sqlx::query("update auth.users set state = 'pending'").execute(&server.app.db).await.unwrap();
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 1);
+    assert_eq!(states(&server.app.db).await, [("ada@example.com".to_owned(), "active".to_owned())]);
+    let commits = server.app.log.load(&StreamId::global(Kind::User, ada.user)).await.unwrap();
+    assert_eq!(commits.len(), 1);
+}
+
+#[tokio::test]
+async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next() {
+    let server = TestApp::start().await;
+    let ghost = UserId::new();
+    sqlx::query(
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at)
+         values ($1, 'ghost@example.com', 'G', '', 'pending', $2)",
+    )
+    .bind(ghost.0)
+    .bind(server.now())
+    .execute(&server.app.db)
+    .await
+    .unwrap();
+    take_owner_claim(&server, ghost).await;
+    server.advance(121);
+    sweep(&server.app).await.unwrap();
+    assert_eq!(server.register("ada@example.com").await.role, "owner");
+}
+
+async fn take_owner_claim(server: &TestApp, holder: UserId) {
+    use scaledtest_commands::{Claim, claim::Command};
+    use scaledtest_domain::{Actor, ClaimId, CommandId};
+    let stream = StreamId::global(Kind::Claim, ClaimId::derived(&[b"instance-owner"]));
+    let meta = scaledtest_eventlog::CommandMeta {
+        command: CommandId::new(),
+        request: None,
+        actor: Actor::System,
+        at: server.now(),
+        correlation: None,
+        causation: None,
+    };
+    let take = Command::Take { holder: holder.0, content: None };
+    assert!(server.app.log.execute::<Claim>(stream, take, &meta).await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_registers_again_after_a_crash_carries_on_with_the_same_account() {
+    let server = TestApp::start().await;
+    let id = interrupted(&server, "ada@example.com").await;
+    let wrong = json!({"email": "ada@example.com", "password": "another password", "display_name": "Eve"});
+    server.post("", "/auth/register", wrong).await.refused(409, "email_taken");
+    let ada = server.register("ada@example.com").await;
+    assert_eq!(ada.user, id);
+}
+
+#[tokio::test]
+async fn signing_in_carries_on_an_interrupted_registration_too() {
+    let server = TestApp::start().await;
+    let id = interrupted(&server, "ada@example.com").await;
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
+    let body = server.post("", "/auth/login", login).await.expect(200);
+    assert_eq!(body["user"]["id"], json!(id));
+}
+
+#[tokio::test]
+async fn a_write_that_the_read_models_have_not_seen_says_so() {
+    let database = scaledtest_testkit::database().await;
+    let server = TestApp::start_without_projections(config(), database, EventLog::in_memory()).await;
+    let body = json!({"email": "ada@example.com", "password": PASSWORD, "display_name": "Ada"});
+    let answer = server.post("", "/auth/register", body).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("st-projection"), Some("lagging"));
+    assert!(answer.header("st-position").is_some());
+}

@@ -1,0 +1,67 @@
+use crate::support::TestApp;
+use axum::http::Method;
+use scaledtest_commands::{Team, team::Command};
+use scaledtest_domain::{Actor, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_eventlog::CommandMeta;
+use serde_json::{Value, json};
+
+/// Lets somebody into a team, as an invitation would.
+pub async fn join(server: &TestApp, team: TeamId, user: UserId, role: TeamRole) {
+    let meta = CommandMeta {
+        command: CommandId::new(),
+        request: None,
+        actor: Actor::System,
+        at: server.now(),
+        correlation: None,
+        causation: None,
+    };
+    let command = Command::AddMember { user, role };
+    let joined = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), command, &meta).await;
+    assert!(joined.is_ok());
+    server.settle().await;
+}
+
+#[tokio::test]
+async fn teams_are_listed_with_the_oldest_membership_first() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    let body = server.get(&bob.token, "/api/v1/teams").await.expect(200);
+    let seen: Vec<(Value, Value)> =
+        body["teams"].as_array().unwrap().iter().map(|team| (team["id"].clone(), team["role"].clone())).collect();
+    assert_eq!(seen, [(json!(bob.team), json!("owner")), (json!(ada.team), json!("readonly"))]);
+    assert_eq!(body["teams"][0]["created_at"], "2026-01-15T12:00:00Z");
+}
+
+#[tokio::test]
+async fn a_token_of_one_team_sees_only_that_team() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    let secret = server.api_token(&bob, &["read"]).await;
+    let body = server.get(&secret, "/api/v1/teams").await.expect(200);
+    assert_eq!(body["teams"].as_array().unwrap().len(), 1);
+    assert_eq!(body["teams"][0]["id"], json!(bob.team));
+    // The bare form, as workers send it.
+    server.call(Method::GET, "/api/v1/teams", &[("authorization", secret)], None).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_read_waits_for_the_position_it_names() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let auth = format!("Bearer {}", ada.token);
+    let read = |position: String| {
+        let headers = [("authorization", auth.clone()), ("st-min-position", position)];
+        let server = &server;
+        async move { server.call(Method::GET, "/api/v1/teams", &headers, None).await }
+    };
+    let last = server.app.log.last().await.unwrap();
+    read(last.to_string()).await.expect(200);
+    read("yesterday".to_owned()).await.refused(400, "invalid_position");
+    let lagging = read(format!("{}-{}", last.epoch, last.n + 1)).await;
+    lagging.refused(503, "projection_lagging");
+    assert_eq!(lagging.header("retry-after"), Some("1"));
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test as base, type Locator, type Page } from "@playwright/test";
+import { ScaledTest } from "@scaledtest/sdk";
+
+export const showcasePath = resolve(import.meta.dirname, "../../testdata/corpus/ctrf/playwright-showcase.json");
+export const showcase = (): unknown => JSON.parse(readFileSync(showcasePath, "utf8"));
+
+export interface Account {
+  email: string;
+  password: string;
+  name: string;
+}
+
+export const newAccount = (): Account => ({
+  email: `e2e-${randomUUID()}@example.test`,
+  password: "correct horse battery staple",
+  name: "Ada Lovelace",
+});
+
+interface Fixtures {
+  /** An account that exists already, and a client signed in as it. */
+  signedUp: { account: Account; client: ScaledTest };
+  /** Fails the test when the page logs an error or throws. */
+  quietConsole: undefined;
+}
+
+export const test = base.extend<Fixtures>({
+  signedUp: async ({ baseURL }, use) => {
+    const account = newAccount();
+    const client = new ScaledTest({ baseUrl: baseURL });
+    await client.register(account.email, account.password, account.name);
+    client.teamId = (await client.teams())[0]?.id;
+    await use({ account, client });
+  },
+  quietConsole: [
+    async ({ page }, use) => {
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      page.on("console", (message) => {
+        // A visitor without a session is told so by a 401, which the browser logs.
+        const expected = /status of 401/.test(message.text()) && message.location().url.endsWith("/auth/refresh");
+        if (message.type() === "error" && !expected) problems.push(`${message.text()} (${message.location().url})`);
+      });
+      await use(undefined);
+      expect(problems, "errors in the browser's console").toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export { expect };
+
+export async function signIn(page: Page, account: Account): Promise<void> {
+  await page.goto("/login");
+  await page.getByLabel("Email").fill(account.email);
+  await page.getByLabel("Password").fill(account.password);
+  await page.getByRole("button", { name: "Sign In" }).click();
+  await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
+}
+
+/** The tests of an open run. */
+export const testsOf = (page: Page): Locator => page.getByRole("listbox", { name: "Tests" }).getByRole("option");
+
+export async function expectAccessible(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help} at ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  expect(found, `accessibility of ${where}`).toEqual([]);
+}

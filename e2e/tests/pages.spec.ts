@@ -1,0 +1,117 @@
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Page } from "@playwright/test";
+import { expect, expectAccessible, showcase, signIn, test, testsOf } from "../support/fixtures.ts";
+
+const screens = resolve(import.meta.dirname, "../test-results/screens");
+const SIZES = [{ width: 1280, height: 800 }, { width: 390, height: 844 }];
+const THEMES = ["light", "dark"] as const;
+
+/** Looks at the page as it is now, in both themes and at both widths. */
+async function inspect(page: Page, name: string): Promise<void> {
+  mkdirSync(screens, { recursive: true });
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    for (const theme of THEMES) {
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+      await expect(page.locator("html")).toHaveAttribute("data-theme", theme);
+      await page.screenshot({ path: `${screens}/${name}-${String(size.width)}-${theme}.png` });
+      await expectAccessible(page, `${name}, ${String(size.width)} px, ${theme}`);
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(wider, `${name} is wider than ${String(size.width)} px by`).toBeLessThanOrEqual(0);
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+test("the public pages are accessible at every size and in both themes", async ({ page }) => {
+  await page.goto("/login");
+  await expect(page.getByRole("heading", { name: "ScaledTest" })).toBeVisible();
+  await inspect(page, "login");
+  await page.goto("/register");
+  await page.getByRole("button", { name: "Create Account" }).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+  await inspect(page, "register");
+});
+
+test("the pages of a team without reports are accessible", async ({ page, signedUp }) => {
+  await signIn(page, signedUp.account);
+  await expect(page.getByRole("heading", { name: "Upload your first report" })).toBeVisible();
+  await inspect(page, "start");
+  await page.goto("/reports");
+  await expect(page.getByText("No reports yet")).toBeVisible();
+  await inspect(page, "reports-empty");
+  await page.goto("/nowhere");
+  await expect(page.getByRole("heading", { name: "This page was not found" })).toBeVisible();
+  await inspect(page, "not-found");
+});
+
+test("the pages of a team with reports are accessible", async ({ page, signedUp }) => {
+  test.slow();
+  const { account, client } = signedUp;
+  const accepted = await client.upload(showcase());
+  for (const branch of ["main", "feature/checkout", "main"]) await client.upload(showcase(), { branch });
+  await signIn(page, account);
+  await expect(page.getByRole("list", { name: "Recent Reports" }).getByRole("listitem")).toHaveCount(4);
+  await inspect(page, "dashboard");
+  await page.goto("/reports");
+  await expect(page.getByRole("list", { name: "Runs" }).getByRole("listitem")).toHaveCount(4);
+  await inspect(page, "reports");
+  await page.goto(`/reports/${accepted.id}`);
+  await expect(page).toHaveURL(new RegExp(`/runs/${accepted.run_id}$`));
+  await expect(testsOf(page).first()).toBeVisible();
+  await inspect(page, "run");
+  for (const name of ["Report", "Environment"]) await page.locator("summary", { hasText: name }).first().click();
+  await inspect(page, "run-details");
+  await page.getByRole("button", { name: "Failed 15" }).click();
+  await testsOf(page).filter({ hasText: "deep stack" }).first().click();
+  await expect(page.getByRole("region", { name: "Trace" })).toBeVisible();
+  await inspect(page, "test");
+  await page.goto("/tokens");
+  await page.getByLabel("Name").fill("CI uploads");
+  await page.getByRole("button", { name: "Create Token" }).click();
+  await expect(page.getByLabel("Secret")).toBeVisible();
+  await inspect(page, "tokens");
+  await page.getByRole("button", { name: "Revoke CI uploads" }).click();
+  await expect(page.getByRole("alertdialog")).toBeVisible();
+  await inspect(page, "revoke");
+});
+
+test("the names that other people's browser scripts look for are there once", async ({ page, signedUp }) => {
+  await signedUp.client.upload(showcase());
+  await signIn(page, signedUp.account);
+  await expect(page.getByText("Recent Reports")).toHaveCount(1);
+  await expect(page.getByText("Total Reports")).toHaveCount(1);
+  for (const name of ["Reports", "ScaledTest"]) await expect(page.getByRole("link", { name })).toHaveCount(1);
+  for (const id of ["nav-dashboard", "nav-reports", "btn-sign-out"]) await expect(page.locator(`#${id}`)).toHaveCount(1);
+  await page.getByRole("link", { name: "Reports" }).click();
+  await expect(page.getByRole("heading", { name: "Test Reports" })).toBeVisible();
+  await expect(page.getByPlaceholder(/^Search reports/)).toBeVisible();
+  for (const name of ["All", "Passed", "Failed", "Skipped", "Flaky"]) {
+    await expect(page.getByRole("button", { name, exact: true })).toBeVisible();
+  }
+  await expect(page.getByRole("button", { name: "Sign Out" })).toBeVisible();
+});
+
+test("filters live in the address and a chosen theme outlives a reload", async ({ page, signedUp }) => {
+  await signedUp.client.upload(showcase(), { branch: "main" });
+  await signedUp.client.upload(showcase(), { branch: "feature/x" });
+  await signIn(page, signedUp.account);
+  await page.goto("/reports");
+  const rows = page.getByRole("list", { name: "Runs" }).getByRole("listitem");
+  await expect(rows).toHaveCount(2);
+  await page.getByLabel("Branch").selectOption("feature/x");
+  await expect(rows).toHaveCount(1);
+  await expect(page).toHaveURL(/branch=feature%2Fx/);
+  await page.getByRole("button", { name: "Passed", exact: true }).click();
+  await expect(page.getByText("No run matches these filters")).toBeVisible();
+  await page.getByRole("button", { name: "Failed", exact: true }).click();
+  await expect(rows).toHaveCount(1);
+  await page.getByRole("button", { name: /^Use the dark theme/ }).click();
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await expect(rows).toHaveCount(1);
+  await page.getByRole("button", { name: "Clear filters" }).click();
+  await expect(rows).toHaveCount(2);
+  await expect(page).toHaveURL(/\/reports$/);
+});

@@ -1,0 +1,39 @@
+//! Accounts, teams, members and API tokens: ids and roles, read at every call.
+
+mod apply;
+pub mod queries;
+
+use crate::{ApplyError, Item, Projection};
+use futures_util::future::BoxFuture;
+use scaledtest_domain::Kind;
+use sqlx::PgConnection;
+
+/// The projection `access`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Access;
+
+impl Projection for Access {
+    fn name(&self) -> &'static str {
+        "access"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::User, Kind::Team, Kind::Token]
+    }
+
+    fn needs_bodies(&self) -> bool {
+        false
+    }
+
+    fn ddl(&self) -> &'static str {
+        include_str!("ddl.sql")
+    }
+
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move { apply::Changes::of(batch)?.write(conn).await })
+    }
+}

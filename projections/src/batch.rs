@@ -1,0 +1,37 @@
+//! How much is applied at once.
+
+use crate::Item;
+
+/// Rows in a batch, at most (unless a single commit is larger).
+const MAX_ROWS: usize = 5_000;
+/// Bytes of compressed bodies in a batch, at most (unless a single commit is larger).
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Consecutive commits, applied in one transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub items: Vec<Item>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    pub fn push(&mut self, item: Item) {
+        self.rows = self.rows.saturating_add(item.rows().max(1));
+        self.bytes += item.bytes();
+        self.items.push(item);
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
+    }
+
+    /// Position of its last commit.
+    pub fn last(&self) -> Option<u64> {
+        self.items.last().map(|item| item.n)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}

@@ -1,0 +1,190 @@
+//! Follows the log and decodes ahead of the database.
+//!
+//! A task of its own reads commits, fetches the bodies of some reports at a time and hands over batches through a
+//! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies stay compressed until
+//! they become rows, and together they may take only so much memory.
+
+use crate::batch::Batch;
+use crate::session::Failure;
+use crate::{Body, Item, Projection};
+use futures_util::{Stream, StreamExt, stream};
+use scaledtest_domain::{
+    Event,
+    events::report::{self, Ingested},
+};
+use scaledtest_eventlog::{ChunkError, EventLog, Follow, LogError, Recorded};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Commits asked for at once.
+const COMMITS: usize = 500;
+/// Reports whose bodies are read at the same time.
+const READS: usize = 4;
+/// KiB of bodies in flight, compressed, over all batches of a projection.
+const BUDGET_KIB: u32 = 32 * 1024;
+/// What a single body may take of it: less than what a batch that is not full leaves, so that it always fits in time.
+const SHARE_KIB: u32 = BUDGET_KIB / 2;
+/// Bytes that a compressed result is reckoned with before it was read; real ones take 20 to 100.
+const RESULT_BYTES: u64 = 100;
+
+/// Batches of decoded commits, in order. Ends with the failure that stopped it.
+pub(crate) struct Feed {
+    batches: mpsc::Receiver<Result<Batch, Failure>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Feed {
+    /// Follows from the commit after `after`. Up to `level` only full batches are handed over, which is faster; from
+    /// there on whatever is queued.
+    pub fn start(
+        log: &EventLog,
+        projection: &Arc<dyn Projection>,
+        after: u64,
+        level: u64,
+        skips: HashSet<u64>,
+    ) -> Self {
+        let (sender, batches) = mpsc::channel(1);
+        let decoder = Arc::new(Decoder {
+            log: log.clone(),
+            projection: projection.clone(),
+            skips,
+            budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
+        });
+        let task = tokio::spawn(fill(decoder.items(after), level, sender));
+        Self { batches, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The next batch: at least one commit. `None` after the failure.
+    pub async fn next(&mut self) -> Option<Result<Batch, Failure>> {
+        self.batches.recv().await
+    }
+}
+
+/// Gathers items while the applier is busy, hands over what there is when it is not.
+async fn fill(
+    items: impl Stream<Item = Result<Item, Failure>>,
+    level: u64,
+    sender: mpsc::Sender<Result<Batch, Failure>>,
+) {
+    let mut items = std::pin::pin!(items);
+    let mut batch = Batch::default();
+    loop {
+        tokio::select! {
+            biased;
+            item = items.next(), if !batch.is_full() => match item {
+                Some(Ok(item)) => batch.push(item),
+                Some(Err(failure)) => {
+                    if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
+                        return;
+                    }
+                    // Nobody listens any more: then nobody needs to know.
+                    let _ = sender.send(Err(failure)).await;
+                    return;
+                }
+                None => return,
+            },
+            permit = sender.reserve(), if batch.is_full() || batch.last() >= Some(level) => match permit {
+                Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+struct Decoder {
+    log: EventLog,
+    projection: Arc<dyn Projection>,
+    skips: HashSet<u64>,
+    budget: Arc<Semaphore>,
+}
+
+impl Decoder {
+    fn items(self: Arc<Self>, after: u64) -> impl Stream<Item = Result<Item, Failure>> + use<> {
+        let follower = self.log.follow(after, Follow::All);
+        let source = self.clone();
+        let commits = stream::unfold(Some(follower), move |follower| {
+            let source = source.clone();
+            async move {
+                let mut follower = follower?;
+                let (commits, follower) = match follower.next(COMMITS).await {
+                    Ok(commits) => (commits.into_iter().map(Ok).collect(), Some(follower)),
+                    Err(LogError::Decode { n, .. }) if source.skips.contains(&n) => {
+                        (Vec::new(), Some(source.log.follow(n, Follow::All)))
+                    }
+                    Err(error) => (vec![Err(Failure::from(error))], None),
+                };
+                Some((stream::iter(commits), follower))
+            }
+        });
+        commits
+            .flatten()
+            .map(move |commit| {
+                let decoder = self.clone();
+                async move { decoder.decode(commit?).await }
+            })
+            .buffered(READS)
+    }
+
+    async fn decode(&self, recorded: Recorded) -> Result<Item, Failure> {
+        let mut item = Item::new(recorded.n, recorded.commit, Vec::new());
+        if self.skips.contains(&item.n) || !self.projection.kinds().contains(&item.commit.kind) {
+            return Ok(item);
+        }
+        match item.commit.decode_events() {
+            Ok(events) => item.events = events,
+            Err(error) => item.poison = Some(error.to_string()),
+        }
+        let ingested = item.events.iter().find_map(|event| match event {
+            Event::Report(report::Event::Ingested(ingested)) => Some(ingested.clone()),
+            _ => None,
+        });
+        if let Some(ingested) = ingested
+            && self.projection.needs_bodies()
+        {
+            item.share = self.share(ingested.counts.tests).await;
+            self.read(&mut item, &ingested).await?;
+        }
+        Ok(item)
+    }
+
+    /// Waits until there is room for a body of so many results.
+    async fn share(&self, results: u64) -> Option<Arc<OwnedSemaphorePermit>> {
+        let kib = u32::try_from(results.saturating_mul(RESULT_BYTES) / 1024).unwrap_or(u32::MAX).clamp(1, SHARE_KIB);
+        // Only a closed semaphore refuses, and nobody closes it.
+        self.budget.clone().acquire_many_owned(kib).await.ok().map(Arc::new)
+    }
+
+    async fn read(&self, item: &mut Item, ingested: &Ingested) -> Result<(), Failure> {
+        let Some(team) = item.commit.team else {
+            item.poison = Some("a report without a team".to_owned());
+            return Ok(());
+        };
+        let broken = match self.log.read_chunks(team, ingested.report, ingested.upload, &ingested.chunks).await {
+            Ok(chunks) => {
+                item.body = Body::Chunks(chunks);
+                return Ok(());
+            }
+            Err(ChunkError::Log(error)) => return Err(error.into()),
+            Err(broken) => broken,
+        };
+        match self.is_deleted(item, ingested).await {
+            Ok(true) => item.body = Body::Gone,
+            Ok(false) => item.poison = Some(format!("report {}: {broken}", ingested.report)),
+            Err(error @ (LogError::Unavailable(_) | LogError::Rewound(_))) => return Err(error.into()),
+            Err(error) => item.poison = Some(format!("report {}: {broken}; {error}", ingested.report)),
+        }
+        Ok(())
+    }
+
+    /// Whether a later commit of the same report erases this body: only then may it be missing.
+    async fn is_deleted(&self, item: &Item, ingested: &Ingested) -> Result<bool, LogError> {
+        let history = self.log.load(&item.commit.stream()).await?;
+        Ok(history.iter().filter(|recorded| recorded.n > item.n).any(|recorded| {
+            recorded.commit.decode_events().unwrap_or_default().iter().any(|event| {
+                matches!(event, Event::Report(report::Event::Deleted(deleted)) if deleted.upload == ingested.upload)
+            })
+        }))
+    }
+}

@@ -1,0 +1,140 @@
+//! What a projection is, and what it is given.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use scaledtest_domain::{Commit, CommitId, Event, Kind, events::report};
+use sqlx::PgConnection;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// One read model: its tables, and how a commit changes them.
+///
+/// Total and dumb: match on the event, set-based SQL, its own tables only, no clock and no randomness, so that a
+/// rebuild gives the same rows to the last byte.
+pub trait Projection: Send + Sync + 'static {
+    /// Its name: a plain lower-case word; also the name of its schema.
+    fn name(&self) -> &'static str;
+
+    /// Raised whenever the tables or what is written into them change: the next start rebuilds it.
+    fn version(&self) -> i32;
+
+    /// The kinds of aggregates whose commits it wants to see. Others only move its position.
+    fn kinds(&self) -> &'static [Kind];
+
+    /// Whether it wants the results of a report, not only the event that names them.
+    fn needs_bodies(&self) -> bool;
+
+    /// Makes its tables. Names are unqualified: the search path is the schema to fill, which may be a shadow.
+    fn ddl(&self) -> &'static str;
+
+    /// Makes the indexes that a rebuild can make last, because replaying does not need them.
+    fn indexes(&self) -> &'static str {
+        ""
+    }
+
+    /// Changes the rows. Runs in the transaction that also moves the position.
+    ///
+    /// Applying a batch must come to the same rows as applying its items one by one.
+    ///
+    /// # Errors
+    /// [`ApplyError::Data`] when an item can never be applied, [`ApplyError::Database`] for all else.
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>>;
+}
+
+/// A commit, decoded.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Its position in the log.
+    pub n: u64,
+    /// The envelope.
+    pub commit: Arc<Commit>,
+    /// Its events, in the newest shape; none if the projection doesn't want this kind, or an operator skipped it.
+    pub events: Vec<Event>,
+    /// The results of the report that it takes in.
+    pub body: Body,
+    /// Why it cannot be applied: it stands in the log but cannot be read.
+    pub poison: Option<String>,
+    /// Its share of the memory that bodies in flight may take; given back when the item is dropped.
+    pub(crate) share: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// What a `report.ingested` refers to.
+#[derive(Debug, Clone, Default)]
+pub enum Body {
+    /// Not a report, or the projection doesn't need bodies.
+    #[default]
+    None,
+    /// The chunks as they stand in the log, compressed; see [`scaledtest_domain::report::decode_chunk`].
+    Chunks(Vec<Bytes>),
+    /// Erased: a later commit deletes the report. As if it had never been.
+    Gone,
+}
+
+impl Item {
+    /// A commit that needs no body.
+    pub fn new(n: u64, commit: Arc<Commit>, events: Vec<Event>) -> Self {
+        Self { n, commit, events, body: Body::None, poison: None, share: None }
+    }
+
+    /// Its commit.
+    pub fn id(&self) -> CommitId {
+        self.commit.commit
+    }
+
+    /// Bytes of its body as it is held in memory.
+    pub fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
+            Body::None | Body::Gone => 0,
+        }
+    }
+
+    /// Test results that it brings.
+    pub fn results(&self) -> u64 {
+        let results = self.events.iter().map(|event| match event {
+            Event::Report(report::Event::Ingested(ingested)) if !matches!(self.body, Body::Gone) => {
+                ingested.counts.tests
+            }
+            _ => 0,
+        });
+        results.sum()
+    }
+
+    /// Roughly how many rows it becomes.
+    pub fn rows(&self) -> usize {
+        usize::try_from(self.results()).unwrap_or(usize::MAX).saturating_add(self.events.len())
+    }
+}
+
+/// Why a batch was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// It can never be: the data are wrong, or the code is. The projection halts at the item.
+    #[error("{0}")]
+    Data(String),
+    /// The database refused; by its code it is known whether trying again helps.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl ApplyError {
+    /// Whether the same batch may pass later: connection lost, serialisation, disk full, shutting down.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Data(_) => false,
+            Self::Database(sqlx::Error::Database(error)) => {
+                // 0A unsupported, 21 cardinality, 22 data, 23 integrity, 42 syntax or unknown name, XX internal.
+                let class = error.code().map(|code| code.chars().take(2).collect::<String>()).unwrap_or_default();
+                !matches!(class.as_str(), "0A" | "21" | "22" | "23" | "42" | "XX")
+            }
+            Self::Database(
+                sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::RowNotFound,
+            ) => false,
+            Self::Database(_) => true,
+        }
+    }
+}

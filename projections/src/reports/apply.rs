@@ -1,0 +1,91 @@
+//! From events to rows: inserts are gathered and written together; a deletion first writes what came before it.
+
+use super::results::{self, Source};
+use super::rows::{COPY_REPORT, Place, month_of, write_report};
+use super::{partitions, writes};
+use crate::checkpoint::signed;
+use crate::copy::{Rows, copy_rows};
+use crate::{ApplyError, Body, Item};
+use scaledtest_domain::{Event, TeamId, events::project, events::report};
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(), ApplyError> {
+    let mut touched = BTreeSet::new();
+    let mut pending = Pending::default();
+    let mut deleted = Vec::new();
+    for item in batch {
+        for event in &item.events {
+            match event {
+                Event::Project(project::Event::Created(created)) => pending.projects.push((item, created)),
+                Event::Report(report::Event::Ingested(ingested)) => {
+                    if !deleted.is_empty() {
+                        writes::delete_reports(conn, &std::mem::take(&mut deleted), &mut touched).await?;
+                    }
+                    pending.take_in(item, ingested)?;
+                    touched.insert(ingested.run.0);
+                }
+                Event::Report(report::Event::Deleted(gone)) => {
+                    pending.write(conn).await?;
+                    deleted.push(gone.report.0);
+                }
+                Event::User(_) | Event::Team(_) | Event::Token(_) | Event::Claim(_) => {}
+            }
+        }
+    }
+    pending.write(conn).await?;
+    if !deleted.is_empty() {
+        writes::delete_reports(conn, &deleted, &mut touched).await?;
+    }
+    let touched: Vec<Uuid> = touched.into_iter().collect();
+    writes::recompute_runs(conn, &touched).await
+}
+
+pub(super) fn team_of(item: &Item) -> Result<TeamId, ApplyError> {
+    item.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", item.n)))
+}
+
+/// What is to be inserted.
+#[derive(Default)]
+struct Pending<'a> {
+    projects: Vec<(&'a Item, &'a project::Created)>,
+    reports: Rows,
+    numbers: Vec<i64>,
+    months: BTreeSet<chrono::NaiveDate>,
+    results: Vec<Source>,
+}
+
+impl Pending<'_> {
+    fn take_in(&mut self, item: &Item, ingested: &report::Ingested) -> Result<(), ApplyError> {
+        let place = Place { report_no: signed(item.n), month: month_of(item.commit.at) };
+        // Even for a report that is gone: so a rebuild makes the same partitions.
+        self.months.insert(place.month);
+        let chunks = match &item.body {
+            // As if it had never been; the deletion that follows finds nothing.
+            Body::Gone => return Ok(()),
+            Body::None => Vec::new(),
+            Body::Chunks(chunks) => chunks.clone(),
+        };
+        write_report(&mut self.reports, place, team_of(item)?, item.commit.at, ingested)
+            .map_err(|error| ApplyError::Data(error.to_string()))?;
+        self.numbers.push(place.report_no);
+        self.results.push(Source { place, chunks });
+        Ok(())
+    }
+
+    async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        let Self { projects, reports, numbers, months, results } = std::mem::take(self);
+        if !projects.is_empty() {
+            writes::insert_projects(conn, &projects).await?;
+        }
+        partitions::ensure(conn, &months).await?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        copy_rows(conn, COPY_REPORT, reports.as_slice()).await?;
+        results::copy(conn, results).await?;
+        writes::count_branches(conn, &numbers).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+-- Unqualified: the search path says which schema is filled. `no` is the position of the commit in the log.
+
+create table project (
+    id             uuid        primary key,
+    team_id        uuid        not null,
+    name           text        not null,
+    default_branch text        not null,
+    created_at     timestamptz not null,
+    no             bigint      not null
+);
+create index project_team on project (team_id);
+
+-- The branches of a project, for filters.
+create table branch (
+    project_id  uuid        not null,
+    team_id     uuid        not null,
+    name        text        not null,
+    reports     bigint      not null,
+    last_run_at timestamptz not null,
+    primary key (project_id, name)
+);
+
+create table report (
+    no                   bigint      primary key,
+    id                   uuid        not null unique,
+    team_id              uuid        not null,
+    project_id           uuid        not null,
+    run_id               uuid        not null,
+    upload_id            uuid        not null,
+    -- The partition of its results.
+    class                smallint    not null,
+    month                date        not null,
+    created_at           timestamptz not null,
+    run_at               timestamptz not null,
+    received_at          timestamptz not null,
+    document_at          timestamptz,
+    tests                bigint      not null,
+    passed               bigint      not null,
+    failed               bigint      not null,
+    skipped              bigint      not null,
+    pending              bigint      not null,
+    other                bigint      not null,
+    flaky                bigint      not null,
+    start_ms             bigint      not null,
+    stop_ms              bigint      not null,
+    duration_ms          bigint      not null,
+    body_bytes           bigint      not null,
+    chunk_first          bigint      not null,
+    chunk_last           bigint      not null,
+    chunk_count          int         not null,
+    shards               int,
+    partial              boolean     not null,
+    triage_github_status boolean     not null,
+    execution_id         uuid,
+    claim_id             uuid,
+    run_key              text,
+    shard_id             text,
+    format               text        not null,
+    spec_version         text,
+    document_id          text,
+    tool_name            text        not null,
+    tool_version         text,
+    branch               text,
+    commit               text,
+    base_commit          text,
+    target_branch        text,
+    pr                   text,
+    build                text,
+    build_url            text,
+    repository           text,
+    media_type           text        not null,
+    body_hash            text        not null,
+    chunk_hash           text        not null,
+    tags                 text[]      not null,
+    github               json,
+    declared             json,
+    environment          json,
+    diagnostics          json,
+    extra                json
+);
+create index report_newest on report (team_id, created_at desc, no desc);
+create index report_run on report (run_id);
+create index report_branch on report (project_id, branch);
+
+-- A run is its live reports together; always computed from them, never counted up.
+create table run (
+    id          uuid        primary key,
+    no          bigint      not null,
+    team_id     uuid        not null,
+    project_id  uuid        not null,
+    key         text,
+    branch      text,
+    commit      text,
+    pr          text,
+    build       text,
+    build_url   text,
+    reports     bigint      not null,
+    shards      int,
+    -- All its shards are there, or it is one report. Whether it has waited long enough is seen when it is read.
+    complete    boolean     not null,
+    partial     boolean     not null,
+    tools       text[]      not null,
+    tags        text[]      not null,
+    tests       bigint      not null,
+    passed      bigint      not null,
+    failed      bigint      not null,
+    skipped     bigint      not null,
+    pending     bigint      not null,
+    other       bigint      not null,
+    flaky       bigint      not null,
+    start_ms    bigint      not null,
+    stop_ms     bigint      not null,
+    duration_ms bigint      not null,
+    created_at  timestamptz not null,
+    run_at      timestamptz not null,
+    updated_at  timestamptz not null
+);
+create index run_newest on run (team_id, created_at desc, no desc);
+
+-- Raw results, by retention class and month: retention drops a partition. Wide numbers first, so that no row is padded.
+create table result (
+    report_no      bigint   not null,
+    duration_ms    bigint   not null,
+    start_ms       bigint,
+    stop_ms        bigint,
+    idx            int      not null,
+    line           int,
+    retries        int      not null,
+    month          date     not null,
+    class          smallint not null,
+    status         smallint not null,
+    flaky          boolean  not null,
+    reported_flaky boolean,
+    test_id        uuid     not null,
+    name           text     not null,
+    suite          text[]   not null,
+    file_path      text,
+    raw_status     text,
+    browser        text,
+    device         text,
+    os             text,
+    tags           text[]   not null,
+    message        text,
+    trace          text,
+    snippet        text,
+    stdout         text,
+    stderr         text,
+    steps          json,
+    attachments    json,
+    extra          json
+) partition by list (class);
+create table result_c0 partition of result for values in (0) partition by range (month);
+
+-- Executions of a test before its final one.
+create table attempt (
+    report_no   bigint   not null,
+    duration_ms bigint,
+    start_ms    bigint,
+    idx         int      not null,
+    attempt     int      not null,
+    line        int,
+    month       date     not null,
+    class       smallint not null,
+    status      smallint not null,
+    message     text,
+    trace       text,
+    snippet     text,
+    stdout      text,
+    stderr      text,
+    attachments json
+) partition by list (class);
+create table attempt_c0 partition of attempt for values in (0) partition by range (month);

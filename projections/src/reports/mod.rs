@@ -1,0 +1,50 @@
+//! Reports, their results and attempts, and the runs and branches that they make up.
+//!
+//! Raw results are partitioned by retention class and by the month in which the report was taken in. A report's rows
+//! are found by its number, the position of its commit.
+
+mod apply;
+mod partitions;
+pub mod queries;
+mod results;
+pub mod rows;
+mod writes;
+
+use crate::{ApplyError, Item, Projection};
+use futures_util::future::BoxFuture;
+use scaledtest_domain::Kind;
+use sqlx::PgConnection;
+
+/// The projection `reports`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reports;
+
+impl Projection for Reports {
+    fn name(&self) -> &'static str {
+        "reports"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Project, Kind::Report]
+    }
+
+    fn needs_bodies(&self) -> bool {
+        true
+    }
+
+    fn ddl(&self) -> &'static str {
+        include_str!("ddl.sql")
+    }
+
+    fn indexes(&self) -> &'static str {
+        include_str!("indexes.sql")
+    }
+
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply::apply(conn, batch))
+    }
+}

@@ -1,0 +1,17 @@
+//! What the API asks of reports, runs and results. Every query names the team: nothing crosses it.
+
+mod filter;
+mod page;
+mod projects;
+mod reports;
+mod results;
+mod runs;
+
+pub use filter::{ReportFilter, ReportStatus};
+pub use page::{CursorError, Listing, Page, QueryError, Summary};
+pub use projects::{Project, list_projects};
+pub use reports::{Report, ReportDetail, get_report, list_reports, reports_of_run};
+pub use results::{
+    AttemptRow, MESSAGE_CHARS, OneResult, ResultFilter, ResultRow, Scope, Sort, get_result, list_results,
+};
+pub use runs::{QUIET, Run, get_run, list_runs};

@@ -1,0 +1,115 @@
+//! The set-based statements of the projection.
+
+use super::apply::team_of;
+use super::rows::CLASS;
+use crate::checkpoint::signed;
+use crate::{ApplyError, Item};
+use chrono::NaiveDate;
+use scaledtest_domain::events::project;
+use sqlx::PgConnection;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+pub(super) async fn insert_projects(
+    conn: &mut PgConnection,
+    projects: &[(&Item, &project::Created)],
+) -> Result<(), ApplyError> {
+    let teams = projects.iter().map(|(item, _)| team_of(item).map(Uuid::from)).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query(
+        "insert into project (id, team_id, name, default_branch, created_at, no)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+         on conflict (id) do nothing",
+    )
+    .bind(projects.iter().map(|(_, created)| created.project.0).collect::<Vec<_>>())
+    .bind(teams)
+    .bind(projects.iter().map(|(_, created)| created.name.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(_, created)| created.default_branch.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(item, _)| item.commit.at).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(item, _)| signed(item.n)).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Adds new reports to their branches.
+pub(super) async fn count_branches(conn: &mut PgConnection, numbers: &[i64]) -> Result<(), ApplyError> {
+    sqlx::query(
+        "insert into branch (project_id, team_id, name, reports, last_run_at)
+         select project_id, min(team_id::text)::uuid, branch, count(*), max(run_at)
+         from report where no = any($1) and branch is not null group by project_id, branch
+         on conflict (project_id, name) do update
+         set reports = branch.reports + excluded.reports, last_run_at = greatest(branch.last_run_at, excluded.last_run_at)",
+    )
+    .bind(numbers)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+type Removed = (i64, NaiveDate, Uuid, Uuid, Option<String>);
+
+/// Removes reports with their results, and adds their runs to `touched`. One that was never there changes nothing.
+pub(super) async fn delete_reports(
+    conn: &mut PgConnection,
+    reports: &[Uuid],
+    touched: &mut BTreeSet<Uuid>,
+) -> Result<(), ApplyError> {
+    let removed: Vec<Removed> =
+        sqlx::query_as("delete from report where id = any($1) returning no, month, run_id, project_id, branch")
+            .bind(reports)
+            .fetch_all(&mut *conn)
+            .await?;
+    if removed.is_empty() {
+        return Ok(());
+    }
+    touched.extend(removed.iter().map(|(_, _, run, _, _)| *run));
+    let numbers: Vec<i64> = removed.iter().map(|(no, ..)| *no).collect();
+    let months: Vec<NaiveDate> =
+        removed.iter().map(|(_, month, ..)| *month).collect::<BTreeSet<_>>().into_iter().collect();
+    for table in [
+        "delete from result where class = $1 and month = any($2) and report_no = any($3)",
+        "delete from attempt where class = $1 and month = any($2) and report_no = any($3)",
+    ] {
+        sqlx::query(table).bind(CLASS).bind(&months).bind(&numbers).execute(&mut *conn).await?;
+    }
+    let branches: BTreeSet<(Uuid, String)> =
+        removed.into_iter().filter_map(|(_, _, _, project, branch)| Some((project, branch?))).collect();
+    recount_branches(conn, branches).await
+}
+
+async fn recount_branches(conn: &mut PgConnection, branches: BTreeSet<(Uuid, String)>) -> Result<(), ApplyError> {
+    if branches.is_empty() {
+        return Ok(());
+    }
+    let (projects, names): (Vec<Uuid>, Vec<String>) = branches.into_iter().unzip();
+    sqlx::query(
+        "delete from branch using unnest($1::uuid[], $2::text[]) as touched (project_id, name)
+         where branch.project_id = touched.project_id and branch.name = touched.name",
+    )
+    .bind(&projects)
+    .bind(&names)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "insert into branch (project_id, team_id, name, reports, last_run_at)
+         select report.project_id, min(report.team_id::text)::uuid, report.branch, count(*), max(report.run_at)
+         from report join unnest($1::uuid[], $2::text[]) as touched (project_id, name)
+           on report.project_id = touched.project_id and report.branch = touched.name
+         group by report.project_id, report.branch",
+    )
+    .bind(&projects)
+    .bind(&names)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Computes runs anew from their reports; a run without reports is gone.
+pub(super) async fn recompute_runs(conn: &mut PgConnection, runs: &[Uuid]) -> Result<(), ApplyError> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("delete from run where id = any($1)").bind(runs).execute(&mut *conn).await?;
+    sqlx::query(include_str!("runs.sql")).bind(runs).execute(conn).await?;
+    Ok(())
+}

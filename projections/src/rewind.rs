@@ -1,0 +1,88 @@
+//! Noticing that the log is not the one that the tables were made from.
+//!
+//! An older copy of the log's store may have been put back under a newer database. Then positions mean other commits,
+//! or none yet, and following on would skip events for ever. So the checkpoint names its commit, and it is looked up.
+
+use crate::checkpoint::{Checkpoint, signed};
+use crate::session::{self, Failure, Lock};
+use scaledtest_domain::Position;
+use scaledtest_eventlog::EventLog;
+use sqlx::PgConnection;
+use std::time::Duration;
+
+/// How the log relates to a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The commit is where it was.
+    Same,
+    /// The log is already in a newer epoch: another projection or process noticed first.
+    Newer(u64),
+    /// The commit is gone or another one: how it was seen.
+    Rewound(String),
+}
+
+/// Compares a checkpoint with the log.
+pub(crate) async fn check(log: &EventLog, checkpoint: &Checkpoint) -> Result<Found, Failure> {
+    let Position { epoch, n } = checkpoint.position;
+    // Asking for the last commit also reads the epoch anew.
+    let last = log.last().await?;
+    let present = last.epoch;
+    if present > epoch {
+        return Ok(Found::Newer(present));
+    }
+    if present < epoch {
+        return Ok(Found::Rewound(format!("the log is in epoch {present}, the tables are of epoch {epoch}")));
+    }
+    if n == 0 {
+        return Ok(Found::Same);
+    }
+    if last.n < n {
+        return Ok(Found::Rewound(format!("the log ends at {}, the tables were at {n}", last.n)));
+    }
+    let commit = log.commit_at(n).await?.map(|recorded| recorded.commit.commit);
+    if commit == checkpoint.commit {
+        return Ok(Found::Same);
+    }
+    Ok(Found::Rewound(format!("position {n} holds another commit than the one that was applied")))
+}
+
+/// Begins a new epoch, once however many projections and processes notice: the first one under the lock does it.
+pub(crate) async fn begin_epoch(
+    conn: &mut PgConnection,
+    log: &EventLog,
+    stale: &Checkpoint,
+    reason: &str,
+) -> Result<u64, Failure> {
+    while !session::try_lock(conn, Lock::Epoch).await? {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let begun = begin_locked(conn, log, stale, reason).await;
+    session::unlock(conn, Lock::Epoch).await?;
+    begun
+}
+
+async fn begin_locked(
+    conn: &mut PgConnection,
+    log: &EventLog,
+    stale: &Checkpoint,
+    reason: &str,
+) -> Result<u64, Failure> {
+    let present = log.last().await?.epoch;
+    if present > stale.position.epoch {
+        return Ok(present);
+    }
+    let highest: i64 = sqlx::query_scalar(
+        "select greatest((select coalesce(max(epoch), 0) from ops.epoch),
+                         (select coalesce(max(epoch), 0) from ops.projection))",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let epoch = log.begin_epoch(u64::try_from(highest).unwrap_or(0)).await?;
+    sqlx::query("insert into ops.epoch (epoch, reason) values ($1, $2) on conflict do nothing")
+        .bind(signed(epoch))
+        .bind(reason)
+        .execute(&mut *conn)
+        .await?;
+    tracing::error!(epoch, reason, "the log was rewound: a new epoch begins and every projection is rebuilt from it");
+    Ok(epoch)
+}

@@ -1,0 +1,315 @@
+//! Keeps every projection level with the log: one task per projection, one active instance over all processes.
+//!
+//! A projection follows the log by itself, so one that halts or is rebuilt holds up no other. A commit is small and is
+//! decoded by each that wants its kind; the bodies, which are large, are read and decoded only for a projection that
+//! needs them, and that is one.
+
+use crate::checkpoint::{self, Checkpoint, Stored, Wish};
+use crate::drive::{self, Poison};
+use crate::feed::Feed;
+use crate::rebuild::{self, Held};
+use crate::rewind::{self, Found};
+use crate::session::{self, Failure, Lock};
+use crate::{Positions, Projection, schema};
+use scaledtest_eventlog::{EventLog, LogError};
+use sqlx::{PgConnection, PgPool};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often a standby tries to take over, and a halted projection looks whether it may go on.
+const STANDBY: Duration = Duration::from_secs(1);
+/// How often an idle projection asks the database whether a rebuild wants its tables.
+const IDLE: Duration = Duration::from_millis(500);
+/// After so many idle rounds the checkpoint is compared with the log, as after a reconnect.
+const CHECK_EVERY: u32 = 10;
+/// Pauses between failures grow from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What the runner needs.
+#[derive(Clone)]
+pub struct Setup {
+    /// The database; each projection opens one connection beside the pool.
+    pub pool: PgPool,
+    /// The log.
+    pub log: EventLog,
+    /// Told after each commit.
+    pub positions: Positions,
+    /// What to run: [`crate::all`].
+    pub projections: Vec<Arc<dyn Projection>>,
+}
+
+/// The running projections.
+pub struct Runner {
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Runner {
+    /// Starts every projection in the background.
+    pub fn start(setup: Setup) -> Self {
+        let cancel = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        for projection in &setup.projections {
+            let task = Task { projection: projection.clone(), setup: setup.clone(), cancel: cancel.clone() };
+            tasks.spawn(supervise(task));
+        }
+        tasks.close();
+        Self { cancel, tasks }
+    }
+
+    /// Lets every projection finish its batch and give up its lock.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+/// A panic is a defect of one projection; the others and the process go on, and it is tried again.
+async fn supervise(task: Task) {
+    let cancel = task.cancel.clone();
+    while !cancel.is_cancelled() {
+        if let Err(error) = tokio::spawn(task.clone().run()).await {
+            tracing::error!(projection = task.projection.name(), %error, "a projection panicked");
+            pause(&cancel, BACKOFF.1).await;
+        }
+    }
+}
+
+async fn pause(cancel: &CancellationToken, duration: Duration) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep(duration) => {}
+    }
+}
+
+/// Why following ended without a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The process stops.
+    Stopped,
+    /// Another instance is active, or a rebuild wants to swap: try again in a while.
+    Standby,
+    /// Look at the checkpoint again.
+    Again,
+}
+
+#[derive(Clone)]
+struct Task {
+    setup: Setup,
+    projection: Arc<dyn Projection>,
+    cancel: CancellationToken,
+}
+
+impl Task {
+    fn name(&self) -> &'static str {
+        self.projection.name()
+    }
+
+    async fn run(self) {
+        let mut backoff = BACKOFF.0;
+        while !self.cancel.is_cancelled() {
+            match Box::pin(self.serve()).await {
+                Ok(_) => {
+                    backoff = BACKOFF.0;
+                    pause(&self.cancel, STANDBY).await;
+                }
+                Err(failure) => {
+                    tracing::warn!(projection = self.name(), error = %failure, "a projection pauses and tries again");
+                    pause(&self.cancel, backoff).await;
+                    backoff = (backoff * 2).min(BACKOFF.1);
+                }
+            }
+        }
+    }
+
+    /// Takes the lock and works until the process stops, a rebuild asks for the tables, or something fails.
+    async fn serve(&self) -> Result<End, Failure> {
+        let mut conn = session::connect(&self.setup.pool, self.name()).await?;
+        if !session::try_lock(&mut conn, Lock::Projection(self.name())).await? {
+            session::close(conn).await;
+            return Ok(End::Standby);
+        }
+        let end = self.work(&mut conn).await;
+        session::close(conn).await;
+        end
+    }
+
+    async fn work(&self, conn: &mut PgConnection) -> Result<End, Failure> {
+        // A halted projection gets another chance when an instance takes it over: the program may be a newer one.
+        let mut retry_halted = true;
+        loop {
+            // Preparing may be a long rebuild, which can be dropped at any time; a batch is finished.
+            let prepared = tokio::select! {
+                prepared = self.prepare(conn, retry_halted) => prepared?,
+                () = self.cancel.cancelled() => return Ok(End::Stopped),
+            };
+            let Some(checkpoint) = prepared else { return Ok(End::Standby) };
+            retry_halted = false;
+            self.publish(&checkpoint).await;
+            match self.follow(conn, checkpoint).await? {
+                End::Again => {}
+                end => return Ok(end),
+            }
+        }
+    }
+
+    /// Makes sure that the tables are there, of this version, and of this log. `None` when a rebuild wants them.
+    async fn prepare(&self, conn: &mut PgConnection, retry_halted: bool) -> Result<Option<Checkpoint>, Failure> {
+        let Some(stored) = checkpoint::read(conn, self.name()).await? else {
+            let epoch = self.setup.log.last().await?.epoch;
+            return Ok(Some(schema::create(conn, self.name(), &*self.projection, epoch, true).await?));
+        };
+        match stored.wish {
+            Wish::Yield if self.rebuild_is_running(conn).await? => return Ok(None),
+            Wish::Yield => checkpoint::set_wish(conn, self.name(), Wish::Active).await?,
+            Wish::Halted if retry_halted => checkpoint::set_wish(conn, self.name(), Wish::Active).await?,
+            Wish::Halted | Wish::Active => {}
+        }
+        if let Some(reason) = self.needs_rebuild(conn, &stored).await? {
+            tracing::warn!(projection = self.name(), reason, "rebuilding; the old tables serve meanwhile");
+            return self.rebuild().await;
+        }
+        Ok(Some(stored.checkpoint))
+    }
+
+    async fn rebuild_is_running(&self, conn: &mut PgConnection) -> Result<bool, Failure> {
+        let free = session::try_lock(conn, Lock::Rebuild).await?;
+        if free {
+            session::unlock(conn, Lock::Rebuild).await?;
+        }
+        Ok(!free)
+    }
+
+    async fn needs_rebuild(&self, conn: &mut PgConnection, stored: &Stored) -> Result<Option<String>, Failure> {
+        match rewind::check(&self.setup.log, &stored.checkpoint).await? {
+            Found::Same => {}
+            Found::Newer(epoch) => return Ok(Some(format!("the log is in epoch {epoch}"))),
+            Found::Rewound(reason) => {
+                tracing::error!(projection = self.name(), reason, "the log was rewound");
+                rewind::begin_epoch(conn, &self.setup.log, &stored.checkpoint, &reason).await?;
+                return Ok(Some(reason));
+            }
+        }
+        let (old, new) = (stored.version, self.projection.version());
+        Ok((old != new).then(|| format!("its tables have version {old}, the program has {new}")))
+    }
+
+    /// `None` when another rebuild is running, which may even be of this projection: let go and try again later.
+    async fn rebuild(&self) -> Result<Option<Checkpoint>, Failure> {
+        let progress = |progress: crate::Progress| {
+            tracing::debug!(projection = self.name(), done = progress.done, total = progress.total, "rebuilding");
+        };
+        let (pool, log) = (&self.setup.pool, &self.setup.log);
+        match Box::pin(rebuild::into_shadow(pool, log, &self.projection, &progress, Held::ByCaller)).await {
+            Ok(rebuilt) => Ok(Some(rebuilt.checkpoint)),
+            Err(crate::RebuildError::Busy) => Ok(None),
+            Err(error) => Err(Failure::Rebuild(Box::new(error))),
+        }
+    }
+
+    async fn publish(&self, checkpoint: &Checkpoint) {
+        self.setup.positions.advance(self.name(), checkpoint.position);
+        self.setup.log.announce(self.name(), checkpoint.position).await;
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("projection_position", "projection" => self.name()).set(checkpoint.position.n as f64);
+    }
+
+    /// Applies batch after batch.
+    async fn follow(&self, conn: &mut PgConnection, mut checkpoint: Checkpoint) -> Result<End, Failure> {
+        let skips = checkpoint::skips(conn, self.name(), checkpoint.position.epoch).await?;
+        let level = self.setup.log.last().await?.n;
+        let mut feed = Feed::start(&self.setup.log, &self.projection, checkpoint.position.n, level, skips);
+        let mut tick = tokio::time::interval(IDLE);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut idle = 0;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Ok(End::Stopped),
+                batch = feed.next() => {
+                    let batch = match batch {
+                        Some(Ok(batch)) => batch,
+                        Some(Err(failure)) => return self.stopped(conn, failure).await,
+                        None => return Ok(End::Again),
+                    };
+                    idle = 0;
+                    let applied = drive::apply(conn, &*self.projection, self.name(), &batch.items, checkpoint).await?;
+                    drop(batch);
+                    if applied.checkpoint != checkpoint {
+                        checkpoint = applied.checkpoint;
+                        self.publish(&checkpoint).await;
+                    }
+                    if let Some(poison) = applied.poison {
+                        return self.halt(conn, poison).await;
+                    }
+                    if applied.wish == Wish::Yield {
+                        return Ok(End::Standby);
+                    }
+                }
+                _ = tick.tick() => {
+                    idle += 1;
+                    if let Some(end) = self.look_around(conn, &checkpoint, idle).await? {
+                        return Ok(end);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The feed ended. A message that cannot be read halts the projection, anything else is tried again.
+    async fn stopped(&self, conn: &mut PgConnection, failure: Failure) -> Result<End, Failure> {
+        match failure {
+            Failure::Log(LogError::Decode { n, source }) => {
+                self.halt(conn, Poison { n, error: source.to_string() }).await
+            }
+            Failure::Log(LogError::Rewound(reason)) => {
+                tracing::warn!(projection = self.name(), reason, "the log has to be compared with the tables again");
+                Ok(End::Again)
+            }
+            failure => Err(failure),
+        }
+    }
+
+    /// While there is nothing to do: does a rebuild want the tables, is the log still the same?
+    async fn look_around(
+        &self,
+        conn: &mut PgConnection,
+        checkpoint: &Checkpoint,
+        idle: u32,
+    ) -> Result<Option<End>, Failure> {
+        let Some(stored) = checkpoint::read(conn, self.name()).await? else { return Ok(Some(End::Again)) };
+        if stored.wish == Wish::Yield {
+            return Ok(Some(End::Standby));
+        }
+        if stored.checkpoint != *checkpoint {
+            return Err(Failure::Lost);
+        }
+        if idle.is_multiple_of(CHECK_EVERY) && rewind::check(&self.setup.log, checkpoint).await? != Found::Same {
+            return Ok(Some(End::Again));
+        }
+        Ok(None)
+    }
+
+    /// Stops at a commit until an operator skips it, a rebuild takes over, or the process stops.
+    async fn halt(&self, conn: &mut PgConnection, poison: Poison) -> Result<End, Failure> {
+        let Poison { n, error } = poison;
+        tracing::error!(projection = self.name(), position = n, error, "a commit cannot be applied: projection halted");
+        checkpoint::halt(conn, self.name(), n, &error).await?;
+        metrics::gauge!("projection_halted", "projection" => self.name()).set(1.0);
+        let end = loop {
+            pause(&self.cancel, STANDBY).await;
+            if self.cancel.is_cancelled() {
+                break End::Stopped;
+            }
+            match checkpoint::read(conn, self.name()).await?.map(|stored| stored.wish) {
+                Some(Wish::Halted) => {}
+                Some(Wish::Yield) => break End::Standby,
+                Some(Wish::Active) | None => break End::Again,
+            }
+        };
+        metrics::gauge!("projection_halted", "projection" => self.name()).set(0.0);
+        Ok(end)
+    }
+}

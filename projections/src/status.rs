@@ -1,0 +1,130 @@
+//! How the projections are doing, for `/readyz`, metrics and operators.
+
+use crate::checkpoint::signed;
+use scaledtest_domain::Position;
+use scaledtest_eventlog::{EventLog, LogError};
+use sqlx::PgPool;
+
+/// What a projection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It follows the log.
+    Active,
+    /// It met a commit that it cannot apply; the others go on.
+    Halted,
+    /// A rebuild is about to replace its tables.
+    Yielding,
+}
+
+/// One projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionStatus {
+    /// Its name; `<name>_next` is one that is being rebuilt.
+    pub name: String,
+    /// Where it stands.
+    pub position: Position,
+    /// Where the log ends.
+    pub last: Position,
+    /// Commits between the two; all of the log while it is of an older epoch.
+    pub lag: u64,
+    /// What it is doing.
+    pub state: State,
+    /// Why it halted.
+    pub error: Option<String>,
+    /// The commit at which it halted.
+    pub halted_at: Option<u64>,
+}
+
+/// Why the status is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// The database.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The log.
+    #[error("log: {0}")]
+    Log(#[from] LogError),
+}
+
+type Row = (String, i64, i64, String, Option<String>, Option<i64>);
+
+/// Reads every projection's status and sets the gauges `projection_lag` and `projection_halted`.
+///
+/// # Errors
+/// When the database or the log is not reachable.
+pub async fn status(pool: &PgPool, log: &EventLog) -> Result<Vec<ProjectionStatus>, StatusError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select name, epoch, position, state, error, halted_at_position from ops.projection order by name",
+    )
+    .fetch_all(pool)
+    .await?;
+    let last = log.last().await?;
+    let status: Vec<_> = rows.into_iter().map(|row| read(row, last)).collect();
+    for projection in &status {
+        let name = projection.name.clone();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics::gauge!("projection_lag", "projection" => name.clone()).set(projection.lag as f64);
+        let halted = if projection.state == State::Halted { 1.0 } else { 0.0 };
+        metrics::gauge!("projection_halted", "projection" => name).set(halted);
+    }
+    Ok(status)
+}
+
+fn read((name, epoch, n, state, error, halted_at): Row, last: Position) -> ProjectionStatus {
+    let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
+    let position = Position { epoch: unsigned(epoch), n: unsigned(n) };
+    let lag = if position.epoch == last.epoch { last.n.saturating_sub(position.n) } else { last.n };
+    let state = match state.as_str() {
+        "halted" => State::Halted,
+        "yield" => State::Yielding,
+        _ => State::Active,
+    };
+    ProjectionStatus { name, position, last, lag, state, error, halted_at: halted_at.map(unsigned) }
+}
+
+/// Why a commit was not skipped.
+#[derive(Debug, thiserror::Error)]
+pub enum SkipError {
+    /// Only the commit at which a projection halted can be skipped.
+    #[error("projection {name} is not halted at position {n}")]
+    NotHalted {
+        /// The projection.
+        name: String,
+        /// The position asked for.
+        n: u64,
+    },
+    /// The database.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Leaves a commit out of a halted projection for ever, in rebuilds too, and lets it go on. Who and why is recorded.
+///
+/// # Errors
+/// [`SkipError::NotHalted`] when the projection did not halt at this position.
+pub async fn skip(pool: &PgPool, name: &str, n: u64, by: &str, reason: &str) -> Result<(), SkipError> {
+    let mut tx = pool.begin().await?;
+    let epoch: Option<i64> = sqlx::query_scalar(
+        "update ops.projection set state = 'active', error = null, halted_at_position = null, updated_at = now()
+         where name = $1 and state = 'halted' and halted_at_position = $2 returning epoch",
+    )
+    .bind(name)
+    .bind(signed(n))
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(epoch) = epoch else { return Err(SkipError::NotHalted { name: name.to_owned(), n }) };
+    sqlx::query(
+        "insert into ops.projection_skip (name, epoch, position, by, reason) values ($1, $2, $3, $4, $5)
+         on conflict (name, epoch, position) do nothing",
+    )
+    .bind(name)
+    .bind(epoch)
+    .bind(signed(n))
+    .bind(by)
+    .bind(reason)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    tracing::warn!(projection = name, position = n, by, reason, "a commit is skipped for ever");
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! The same with a real nats-server under it.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test says what it shows by its name, and fails by panicking")]
+
+mod support;
+
+use scaledtest_eventlog::{EventLog, NatsOptions};
+use scaledtest_projections::rebuild;
+use scaledtest_testkit::Nats;
+use std::path::Path;
+use support::*;
+
+async fn connect(nats: &Nats) -> EventLog {
+    scaledtest_testkit::install_crypto();
+    EventLog::connect(NatsOptions::new(nats.url())).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_killed_log_server_loses_nothing_and_a_rebuild_gives_the_same_rows() {
+    let (database, mut nats) = (database().await, scaledtest_testkit::nats().await);
+    let world = World::new(connect(&nats).await);
+    let reading = Reading::start(&database.pool, &world.log);
+    world.people().await;
+    for i in 0..10 {
+        let spec = Spec::new(&format!("report {i}"), passed(250));
+        let last = world.upload(&spec).await;
+        if i == 5 {
+            nats.kill9().await;
+            nats.restart().await;
+        }
+        reading.wait(last).await;
+    }
+    let last = world.delete(&Spec::new("report 3", Vec::new())).await;
+    reading.wait(last).await;
+    for name in ["reports", "access"] {
+        let live = dump(&database.pool, name).await;
+        rebuild(&database.pool, &world.log, &projection(name), |_| ()).await.unwrap();
+        assert_eq!(live, dump(&database.pool, name).await);
+    }
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 9 * 250);
+    reading.stop().await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_older_copy_of_the_log_put_back_under_a_running_server_is_noticed() {
+    let (database, mut nats) = (database().await, scaledtest_testkit::nats().await);
+    let world = World::new(connect(&nats).await);
+    let reading = Reading::start(&database.pool, &world.log);
+    reading.wait(world.upload(&Spec::new("kept", passed(2))).await).await;
+
+    nats.stop().await;
+    let (store, backup) = (nats.store_dir().to_owned(), nats.store_dir().with_extension("backup"));
+    copy(&store, &backup);
+    nats.restart().await;
+    let lost = world.upload(&Spec::new("lost", passed(3))).await;
+    reading.wait(lost).await;
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 5);
+
+    nats.stop().await;
+    std::fs::remove_dir_all(&store).unwrap();
+    std::fs::rename(&backup, &store).unwrap();
+    nats.restart().await;
+    let rebuilt = scaledtest_domain::Position { epoch: lost.epoch + 1, n: 1 };
+    reading.wait(rebuilt).await;
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 2);
+    assert_eq!(count(&database.pool, "select count(*) from ops.epoch").await, 1);
+    reading.wait(world.upload(&Spec::new("new", passed(4))).await).await;
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 6);
+    reading.stop().await;
+}

@@ -1,0 +1,212 @@
+//! Events to rows.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test says what it shows by its name, and fails by panicking")]
+
+mod support;
+
+use proptest::prelude::*;
+use scaledtest_domain::{
+    Commit, CommitId, Event, Hash16, Kind, StreamId,
+    events::{project, report},
+    report::{Status, TestResult, encode_chunk},
+};
+use scaledtest_projections::{Body, Item};
+use sqlx::{AssertSqlSafe, PgPool};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use support::*;
+
+fn render(tables: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = String::new();
+    for (table, rows) in tables {
+        let _ = writeln!(text, "{table}");
+        for row in rows {
+            let _ = writeln!(text, "  {row}");
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn events_become_these_rows() {
+    let database = database().await;
+    let world = World::new(scaledtest_eventlog::EventLog::in_memory());
+    let reading = Reading::start(&database.pool, &world.log);
+    world.people().await;
+    world.project("shop").await;
+    let mixed = vec![result("adds", Status::Passed), result("pays", Status::Failed), result("ships", Status::Skipped)];
+    let mut first = Spec::new("first", mixed);
+    (first.run_key, first.shard) = (Some("build-7"), Some((1, 2)));
+    let mut second = Spec::new("second", vec![result("more", Status::Other)]);
+    (second.run_key, second.shard) = (Some("build-7"), Some((2, 2)));
+    let doomed = Spec::new("doomed", passed(2));
+    world.upload(&first).await;
+    world.upload(&second).await;
+    world.upload(&doomed).await;
+    reading.wait(world.delete(&doomed).await).await;
+
+    insta::assert_snapshot!("access", render(&dump(&database.pool, "access").await));
+    insta::assert_snapshot!("reports", render(&dump(&database.pool, "reports").await));
+    reading.stop().await;
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Project(usize),
+    Upload { report: usize, project: usize, key: Option<usize>, branch: Option<usize>, results: Vec<(u8, bool)> },
+    Delete(usize),
+}
+
+const PROJECTS: [&str; 2] = ["shop", "site"];
+const KEYS: [&str; 2] = ["build-1", "build-2"];
+const BRANCHES: [&str; 2] = ["main", "topic"];
+
+fn op() -> impl Strategy<Value = Op> {
+    let results = proptest::collection::vec((0..5_u8, any::<bool>()), 0..4);
+    prop_oneof![
+        1 => (0..2_usize).prop_map(Op::Project),
+        5 => (0..6_usize, 0..2_usize, proptest::option::of(0..2_usize), proptest::option::of(0..2_usize), results)
+            .prop_map(|(report, project, key, branch, results)| Op::Upload { report, project, key, branch, results }),
+        2 => (0..6_usize).prop_map(Op::Delete),
+    ]
+}
+
+/// A history that could have been: a report is taken in once while it lives, and deleted only then.
+fn history(ops: Vec<Op>) -> Vec<Item> {
+    let mut live: BTreeMap<usize, Spec> = BTreeMap::new();
+    let mut items = Vec::new();
+    for (i, op) in ops.into_iter().enumerate() {
+        let n = items.len() as u64 * 3 + 1;
+        // Months apart, so that there are partitions.
+        let at = start() + chrono::TimeDelta::days(9 * i as i64);
+        let none = report::Chunks { count: 0, first: 0, last: 0, hash: Hash16::of(b"") };
+        let (kind, id, event, body) = match op {
+            Op::Project(project) => {
+                let name = PROJECTS[project];
+                let created =
+                    project::Created { project: project_id(name), name: name.into(), default_branch: "main".into() };
+                (Kind::Project, project_id(name).0, Event::Project(project::Event::Created(created)), Body::None)
+            }
+            Op::Upload { report, .. } if live.contains_key(&report) => continue,
+            Op::Upload { report, project, key, branch, results } => {
+                let results =
+                    results.iter().enumerate().map(|(i, (status, attempts))| some_result(i, *status, *attempts));
+                let mut spec = Spec::new(&format!("report {report} at {i}"), results.collect());
+                spec.project = PROJECTS[project];
+                (spec.run_key, spec.branch) = (key.map(|key| KEYS[key]), branch.map(|branch| BRANCHES[branch]));
+                let event = report::Event::Ingested(Box::new(spec.ingested(at, none)));
+                let chunks = spec.results.chunks(2).map(|chunk| encode_chunk(chunk).unwrap().into()).collect();
+                let id = spec.id().0;
+                live.insert(report, spec);
+                (Kind::Report, id, Event::Report(event), Body::Chunks(chunks))
+            }
+            Op::Delete(report) => {
+                let Some(spec) = live.remove(&report) else { continue };
+                (Kind::Report, spec.id().0, Event::Report(report::Event::Deleted(spec.deleted(none))), Body::None)
+            }
+        };
+        let stream = StreamId::of(team_id(), kind, id);
+        let mut item = Item::new(n, Arc::new(commit(stream, n, at, &event)), vec![event]);
+        item.body = body;
+        items.push(item);
+    }
+    items
+}
+
+fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
+    Commit {
+        v: Commit::envelope_version(),
+        commit: CommitId::derived(&[&n.to_be_bytes()]),
+        cmd: scaledtest_domain::CommandId::derived(&[&n.to_be_bytes()]),
+        req: None,
+        team: stream.team,
+        kind: stream.kind,
+        id: stream.id,
+        version: 0,
+        prev: None,
+        at,
+        actor: scaledtest_domain::Actor::System,
+        corr: None,
+        cause: None,
+        events: vec![event.encode().unwrap()],
+    }
+}
+
+fn some_result(i: usize, status: u8, attempts: bool) -> TestResult {
+    let mut result = result(&format!("test {i}"), Status::ALL[usize::from(status)]);
+    if !attempts {
+        result.attempts.clear();
+    }
+    result
+}
+
+/// As a rebuild sees it after the bodies of deleted reports were erased.
+fn erased(items: &[Item]) -> Vec<Item> {
+    let deleted: Vec<_> = items
+        .iter()
+        .flat_map(|item| &item.events)
+        .filter_map(|event| match event {
+            Event::Report(report::Event::Deleted(deleted)) => Some(deleted.report),
+            _ => None,
+        })
+        .collect();
+    items
+        .iter()
+        .cloned()
+        .map(|mut item| {
+            if let [Event::Report(report::Event::Ingested(ingested))] = &item.events[..]
+                && deleted.contains(&ingested.report)
+            {
+                item.body = Body::Gone;
+            }
+            item
+        })
+        .collect()
+}
+
+/// Applies batches to fresh tables and says what is in them.
+async fn applied(pool: &PgPool, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
+    let projection = projection("reports");
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
+    sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
+    for batch in batches {
+        projection.apply(&mut tx, batch).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    dump(pool, schema).await
+}
+
+#[test]
+fn one_batch_equals_one_by_one_equals_a_rebuild() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(database());
+    let cases = std::sync::atomic::AtomicU32::new(0);
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let histories = (proptest::collection::vec(op(), 1..14), 1..5_usize);
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = runner.run(&histories, |(ops, size)| {
+        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let items = history(ops);
+        let (one, some, all): (Vec<_>, Vec<_>, _) =
+            (items.chunks(1).collect(), items.chunks(size).collect(), [items.as_slice()]);
+        let erased = erased(&items);
+        runtime.block_on(async {
+            let one = applied(&database.pool, &format!("one{case}"), &one).await;
+            let some = applied(&database.pool, &format!("some{case}"), &some).await;
+            let all = applied(&database.pool, &format!("all{case}"), &all).await;
+            let again = applied(&database.pool, &format!("again{case}"), &[&erased]).await;
+            prop_assert_eq!(&one, &some);
+            prop_assert_eq!(&one, &all);
+            prop_assert_eq!(&one, &again);
+            Ok(())
+        })
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

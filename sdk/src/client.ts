@@ -1,0 +1,301 @@
+import createFetchClient, { type Client } from "openapi-fetch";
+import { ApiError } from "./error.ts";
+import { LiveConnection, type LiveOptions } from "./live.ts";
+import { comparePositions, isPosition } from "./position.ts";
+import type { paths } from "./schema.ts";
+import type * as T from "./types.ts";
+
+export interface ClientOptions {
+  /** Origin of the server, without a path. In a browser the page's own when absent. */
+  baseUrl?: string;
+  /** An API token (`sct_...`). Without one, sign in with `login` or `resume`. */
+  token?: string;
+  /** The team of every request that names none in its path. */
+  teamId?: string;
+  /** Milliseconds until a request is given up; 30,000 when absent, 0 for never. */
+  timeoutMs?: number;
+  fetch?: (request: Request) => Promise<Response>;
+  /** Needed for `live` where the platform has none (Node 20). */
+  WebSocket?: typeof WebSocket;
+}
+
+interface Answer {
+  data?: unknown;
+  error?: unknown;
+  response: Response;
+}
+
+const READS = new Set(["GET", "HEAD"]);
+
+/** The paths on which a 401 means wrong credentials, not a worn-out access token. */
+const SIGN_IN = /^\/auth\/(login|register|refresh|logout)$/;
+
+/**
+ * Speaks to one ScaledTest server.
+ *
+ * The access token lives in memory only. A 401 is answered once with a refresh through the HttpOnly cookie, shared by
+ * all requests that meet it. Reads carry the highest log position seen so far, so they never miss one's own writes.
+ */
+export class ScaledTest {
+  /** The typed paths of the API; its calls resolve to `{data, error, response}`. */
+  readonly api: Client<paths>;
+  /** Sent as `X-Team-ID`. */
+  teamId: string | undefined;
+  readonly #baseUrl: string;
+  readonly #apiToken: string | undefined;
+  readonly #timeoutMs: number;
+  readonly #fetch: (request: Request) => Promise<Response>;
+  readonly #WebSocket: typeof WebSocket | undefined;
+  readonly #listeners = new Set<(session: T.Session | undefined) => void>();
+  #session: T.Session | undefined;
+  #refreshing: Promise<T.Session | undefined> | undefined;
+  #position: string | undefined;
+
+  constructor(options: ClientOptions = {}) {
+    this.#baseUrl = originOf(options.baseUrl);
+    this.#apiToken = options.token;
+    this.teamId = options.teamId;
+    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#fetch = options.fetch ?? ((request) => fetch(request));
+    this.#WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: typeof WebSocket }).WebSocket;
+    this.api = createFetchClient<paths>({
+      baseUrl: this.#baseUrl,
+      fetch: (request) => this.#send(request),
+    });
+  }
+
+  /** The highest log position seen. */
+  get position(): string | undefined {
+    return this.#position;
+  }
+
+  /** The session, or undefined when signed out. */
+  get session(): T.Session | undefined {
+    return this.#session;
+  }
+
+  /** Makes later reads wait for this position. Lower ones are ignored. */
+  observe(position: string | null | undefined): void {
+    if (isPosition(position) && comparePositions(position, this.#position ?? "") > 0) this.#position = position;
+  }
+
+  /** Calls the listener whenever the session changes; returns the way to stop it. */
+  onSession(listener: (session: T.Session | undefined) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  // ---- sign-in -------------------------------------------------------------------------------------------------
+
+  async register(email: string, password: string, displayName: string): Promise<T.Session> {
+    return this.#signedIn(this.api.POST("/auth/register", { body: { email, password, display_name: displayName } }));
+  }
+
+  async login(email: string, password: string): Promise<T.Session> {
+    return this.#signedIn(this.api.POST("/auth/login", { body: { email, password } }));
+  }
+
+  /** Picks the session up from the refresh cookie; undefined when there is none. Calls at the same time share one request. */
+  resume(): Promise<T.Session | undefined> {
+    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  /** Forgets the session here and on the server. */
+  async logout(): Promise<void> {
+    try {
+      await this.#read(this.api.POST("/auth/logout"));
+    } finally {
+      this.teamId = undefined;
+      this.#setSession(undefined);
+    }
+  }
+
+  // ---- teams and tokens ----------------------------------------------------------------------------------------
+
+  async teams(): Promise<T.Team[]> {
+    return (await this.#read(this.api.GET("/api/v1/teams"))).teams;
+  }
+
+  async tokens(teamId: string): Promise<T.ApiToken[]> {
+    return (await this.#read(this.api.GET("/api/v1/teams/{team_id}/tokens", at({ team_id: teamId })))).tokens;
+  }
+
+  createToken(teamId: string, token: { name: string; scopes?: string[]; expires_at?: string }): Promise<T.CreatedToken> {
+    return this.#read(this.api.POST("/api/v1/teams/{team_id}/tokens", { ...at({ team_id: teamId }), body: token }));
+  }
+
+  async deleteToken(teamId: string, tokenId: string): Promise<void> {
+    const path = at({ team_id: teamId, token_id: tokenId });
+    await this.#read(this.api.DELETE("/api/v1/teams/{team_id}/tokens/{token_id}", path));
+  }
+
+  // ---- reports and runs ----------------------------------------------------------------------------------------
+
+  /** Uploads a report. With an idempotency key a repeated call answers the first one's report. */
+  upload(report: unknown, options: T.UploadOptions = {}, idempotencyKey?: string): Promise<T.Accepted> {
+    return this.#read(
+      this.api.POST("/api/v1/reports", {
+        params: { query: options },
+        body: report as never,
+        ...(idempotencyKey === undefined ? {} : { headers: { "Idempotency-Key": idempotencyKey } }),
+      }),
+    );
+  }
+
+  projects(): Promise<T.Project[]> {
+    return this.#read(this.api.GET("/api/v1/projects")).then((page) => page.projects);
+  }
+
+  runs(filter: T.RunFilter & T.Page = {}, signal?: AbortSignal): Promise<T.RunPage> {
+    return this.#read(this.api.GET("/api/v1/runs", { params: { query: filter }, ...abortable(signal) }));
+  }
+
+  run(id: string, signal?: AbortSignal): Promise<T.RunDetail> {
+    return this.#read(this.api.GET("/api/v1/runs/{id}", { ...at({ id }), ...abortable(signal) }));
+  }
+
+  runResults(id: string, filter: T.ResultFilter & T.Page = {}, signal?: AbortSignal): Promise<T.ResultPage> {
+    const { status, ...rest } = filter;
+    const query = { ...rest, ...(status?.length ? { status: status.join(",") } : {}) };
+    return this.#read(
+      this.api.GET("/api/v1/runs/{id}/results", { params: { path: { id }, query }, ...abortable(signal) }),
+    );
+  }
+
+  reports(filter: T.RunFilter & T.Page = {}, signal?: AbortSignal): Promise<T.ReportPage> {
+    return this.#read(this.api.GET("/api/v1/reports", { params: { query: filter }, ...abortable(signal) }));
+  }
+
+  report(id: string, signal?: AbortSignal): Promise<T.Report> {
+    return this.#read(this.api.GET("/api/v1/reports/{id}", { ...at({ id }), ...abortable(signal) }));
+  }
+
+  async deleteReport(id: string): Promise<void> {
+    await this.#read(this.api.DELETE("/api/v1/reports/{id}", at({ id })));
+  }
+
+  result(reportId: string, resultId: string, signal?: AbortSignal): Promise<T.TestResultDetail> {
+    return this.#read(
+      this.api.GET("/api/v1/reports/{id}/results/{result_id}", {
+        ...at({ id: reportId, result_id: resultId }),
+        ...abortable(signal),
+      }),
+    );
+  }
+
+  /** The document as it was uploaded. */
+  raw(reportId: string): Promise<Blob> {
+    return this.#read<Blob>(this.api.GET("/api/v1/reports/{id}/raw", { ...at({ id: reportId }), parseAs: "blob" }));
+  }
+
+  // ---- live ----------------------------------------------------------------------------------------------------
+
+  /** Follows the team's events after `since` (from now when undefined) until it is closed. */
+  live(
+    since: string | undefined,
+    onMessage: (message: T.LiveMessage) => void,
+    options: LiveOptions = {},
+  ): LiveConnection {
+    if (!this.#WebSocket) throw new Error("this platform has no WebSocket; pass one to the constructor");
+    return new LiveConnection(
+      {
+        WebSocket: this.#WebSocket,
+        url: (position) => this.#liveUrl(position),
+        renew: () => (this.#apiToken === undefined ? this.resume() : Promise.resolve()),
+      },
+      since,
+      (message) => {
+        if (message.type !== "hello") this.observe(message.position);
+        onMessage(message);
+      },
+      options,
+    );
+  }
+
+  // ---- inside --------------------------------------------------------------------------------------------------
+
+  #liveUrl(since: string | undefined): string | undefined {
+    const token = this.#apiToken ?? this.#session?.access_token;
+    if (token === undefined) return undefined;
+    const url = new URL("/ws/live", this.#baseUrl);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.searchParams.set("token", token);
+    if (since !== undefined) url.searchParams.set("since", since);
+    if (this.teamId !== undefined) url.searchParams.set("team_id", this.teamId);
+    return url.href;
+  }
+
+  async #send(request: Request): Promise<Response> {
+    const path = new URL(request.url).pathname;
+    if (this.#apiToken !== undefined || SIGN_IN.test(path)) return this.#dispatch(request);
+    const again = request.clone();
+    const sent = this.#session?.access_token;
+    const response = await this.#dispatch(request);
+    if (response.status !== 401) return response;
+    // Somebody else may have refreshed while this request was under way.
+    const fresh = this.#session?.access_token !== sent ? this.#session : await this.resume();
+    return fresh ? this.#dispatch(again) : response;
+  }
+
+  async #dispatch(request: Request): Promise<Response> {
+    const headers = new Headers(request.headers);
+    const token = this.#apiToken ?? this.#session?.access_token;
+    if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+    if (this.teamId !== undefined) headers.set("X-Team-ID", this.teamId);
+    if (this.#position !== undefined && READS.has(request.method)) headers.set("ST-Min-Position", this.#position);
+    const signals = [request.signal, ...(this.#timeoutMs > 0 ? [AbortSignal.timeout(this.#timeoutMs)] : [])];
+    const response = await this.#fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
+    this.observe(response.headers.get("ST-Position"));
+    return response;
+  }
+
+  async #refresh(): Promise<T.Session | undefined> {
+    const answer = (await this.api.POST("/auth/refresh").catch(networkError)) as Answer;
+    if (answer.response.status === 401) {
+      this.#setSession(undefined);
+      return undefined;
+    }
+    return this.#signedIn(Promise.resolve(answer));
+  }
+
+  async #signedIn(call: Promise<Answer>): Promise<T.Session> {
+    const session = (await this.#read(call)) as T.Session;
+    this.#setSession(session);
+    return session;
+  }
+
+  #setSession(session: T.Session | undefined): void {
+    if (session === undefined && this.#session === undefined) return;
+    this.#session = session;
+    for (const listener of this.#listeners) listener(session);
+  }
+
+  async #read<R>(call: Promise<{ data?: R; error?: unknown; response: Response }>): Promise<R> {
+    const { data, error, response } = await call.catch(networkError);
+    if (!response.ok) throw ApiError.fromBody(response.status, error);
+    return data as R;
+  }
+}
+
+function at<P>(path: P): { params: { path: P } } {
+  return { params: { path } };
+}
+
+function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal ? { signal } : {};
+}
+
+function networkError(cause: unknown): never {
+  if (cause instanceof ApiError || (cause instanceof DOMException && cause.name === "AbortError")) throw cause;
+  const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
+  throw new ApiError(0, timedOut ? "The server did not answer in time" : "The server cannot be reached", "network");
+}
+
+function originOf(baseUrl: string | undefined): string {
+  const text = baseUrl ?? (globalThis as { location?: Location }).location?.origin;
+  if (text === undefined || text === "") throw new Error("baseUrl is required outside a browser");
+  const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error(`baseUrl is not http: ${text}`);
+  return text.replace(/\/+$/, "");
+}

@@ -1,0 +1,54 @@
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+
+/** True while the media query matches. */
+export function useMedia(query: string): boolean {
+  return useSyncExternalStore(
+    (onChange) => {
+      const media = matchMedia(query);
+      media.addEventListener("change", onChange);
+      return () => { media.removeEventListener("change", onChange); };
+    },
+    () => matchMedia(query).matches,
+  );
+}
+
+/** Wide enough for a sidebar. */
+export const useWide = () => useMedia("(min-width: 64rem)");
+
+/** The present, renewed every 20 seconds, for relative times. */
+export function useNow(): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => { setNow(Date.now()); }, 20_000);
+    return () => { clearInterval(timer); };
+  }, []);
+  return now;
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · ScaledTest`;
+  }, [title]);
+}
+
+/** A text field whose value is handed on when typing pauses; follows changes from outside. */
+export function useDebouncedText(value: string, commit: (text: string) => void, delay = 250) {
+  const [text, setText] = useState(value);
+  const [seen, setSeen] = useState(value);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const latest = useRef(commit);
+  useEffect(() => {
+    latest.current = commit;
+  });
+  if (seen !== value) {
+    setSeen(value);
+    setText(value);
+  }
+  useEffect(() => () => { clearTimeout(timer.current); }, []);
+  const change = (next: string) => {
+    setText(next);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => { latest.current(next); }, delay);
+  };
+  return [text, change] as const;
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import {
+  parseSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toResultFilter, toRunFilter,
+} from "./search.ts";
+
+const roundTrip = (query: string) => stringifySearch({ ...readRunSearch(parseSearch(query)) });
+
+describe("the filters of the reports page", () => {
+  it("come back from the URL as they went in", () => {
+    const query = "?q=login+%26+pay&status=failed&project=shop&branch=feature%2Fx&from=2026-03-01&to=2026-03-10";
+    expect(roundTrip(query)).toBe(query);
+  });
+
+  it("stay text when they look like numbers or JSON", () => {
+    expect(readRunSearch(parseSearch("?q=123&branch=true&project=%7B%22a%22%3A1%7D"))).toEqual({ q: "123", branch: "true", project: '{"a":1}' });
+    expect(roundTrip("?q=123")).toBe("?q=123");
+  });
+
+  it("lose what is unknown, empty or malformed", () => {
+    expect(roundTrip("?status=green&from=yesterday&to=2026-99-99&q=&branch=%20&other=1")).toBe("");
+  });
+
+  it("ask the API for whole local days", () => {
+    const filter = toRunFilter({ q: "x", from: "2026-03-10", to: "2026-03-10" });
+    expect(filter).toEqual({
+      text: "x",
+      since: new Date(2026, 2, 10).toISOString(),
+      until: new Date(2026, 2, 11).toISOString(),
+    });
+  });
+
+  it("ask for nothing when there are none", () => {
+    expect(toRunFilter({})).toEqual({});
+  });
+});
+
+describe("the filters of a run's tests", () => {
+  it("become the API's", () => {
+    const search = readResultSearch(parseSearch("?status=flaky&sort=-duration&suite=a+%3E+b&tag=%40slow&q=pay&test=r.1"));
+    expect(toResultFilter(search)).toEqual({ status: ["flaky"], sort: "-duration", suite: "a > b", tag: "@slow", text: "pay" });
+    expect(readTestRef(search.test)).toEqual({ reportId: "r", resultId: "1" });
+  });
+
+  it("refuse other statuses and orders", () => {
+    expect(readResultSearch({ status: "error", sort: "random", test: 5 })).toEqual({});
+  });
+
+  it.each([undefined, "", "abc", ".1", "abc."])("know that %s is no test", (ref) => {
+    expect(readTestRef(ref)).toBeUndefined();
+  });
+});
+
+describe("the way back after sign-in", () => {
+  it.each(["/reports?status=failed", "/runs/1?test=a.b"])("leads to %s", (path) => {
+    expect(readReturnTo(path)).toBe(path);
+  });
+
+  it.each(["https://evil.test", "//evil.test", "/\\evil.test", "reports", "/login", "/register?x=1", 5, undefined])("never leads to %s", (path) => {
+    expect(readReturnTo(path)).toBeUndefined();
+  });
+});

@@ -1,0 +1,66 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
+import { Button } from "../../components/Button.tsx";
+import { Empty, ErrorBox, PageHeader, Skeleton } from "../../components/States.tsx";
+import { useTitle } from "../../hooks.ts";
+import { cx } from "../../lib/cx.ts";
+import { plural } from "../../lib/format.ts";
+import { readRunSearch, toRunFilter, type RunSearch } from "../../lib/search.ts";
+import { runsQuery } from "../../queries.ts";
+import { Filters } from "./Filters.tsx";
+import { RunRow } from "./RunRow.tsx";
+
+/** Fetches the next page when its place comes near the screen. */
+function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
+  const mark = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const place = mark.current;
+    if (!place || busy) return;
+    const observer = new IntersectionObserver(
+      (entries) => { if (entries.some((entry) => entry.isIntersecting)) onMore(); },
+      { rootMargin: "600px" },
+    );
+    observer.observe(place);
+    return () => { observer.disconnect(); };
+  }, [busy, onMore]);
+  return (
+    <div ref={mark} className="flex justify-center py-4">
+      <Button disabled={busy} onClick={onMore}>{busy ? "Loading…" : "Load more"}</Button>
+    </div>
+  );
+}
+
+export function Reports() {
+  useTitle("Test Reports");
+  const search = useSearch({ from: "/app/reports" });
+  const navigate = useNavigate({ from: "/reports" });
+  const query = useInfiniteQuery(runsQuery(toRunFilter(search)));
+  const runs = query.data?.pages.flatMap((page) => page.runs) ?? [];
+  const total = query.data?.pages[0]?.total ?? 0;
+  const filtered = Object.keys(search).length > 0;
+
+  const change = (next: Partial<RunSearch>) => {
+    void navigate({ search: (now) => readRunSearch({ ...now, ...next }), replace: true, resetScroll: false });
+  };
+
+  return (
+    <>
+      <PageHeader title="Test Reports" note={query.data ? `${plural(total, "run")}${filtered ? " match" : ""}` : " "} />
+      <Filters search={search} onChange={change} />
+      {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
+      {query.isPending && <Skeleton rows={8} />}
+      {query.isSuccess && runs.length === 0 && (
+        <Empty title={filtered ? "No run matches these filters" : "No reports yet"}>
+          {filtered ? "Change or clear the filters above." : <>Upload one as the <Link to="/" className="text-primary underline underline-offset-2">start page</Link> shows; it appears here by itself.</>}
+        </Empty>
+      )}
+      {runs.length > 0 && (
+        <ul aria-label="Runs" className={cx("panel divide-y overflow-hidden", query.isPlaceholderData && "opacity-60")}>
+          {runs.map((run) => <RunRow key={run.id} run={run} />)}
+        </ul>
+      )}
+      {query.hasNextPage && <More busy={query.isFetchingNextPage} onMore={() => void query.fetchNextPage()} />}
+    </>
+  );
+}

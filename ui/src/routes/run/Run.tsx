@@ -1,0 +1,27 @@
+import { ApiError } from "@scaledtest/sdk";
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "@tanstack/react-router";
+import { ErrorBox, Skeleton } from "../../components/States.tsx";
+import { useTitle } from "../../hooks.ts";
+import { runQuery } from "../../queries.ts";
+import { NotFound } from "../NotFound.tsx";
+import { RunHeader } from "./RunHeader.tsx";
+import { Tests } from "./Tests.tsx";
+
+export function RunPage() {
+  const { runId } = useParams({ from: "/app/runs/$runId" });
+  const query = useQuery(runQuery(runId));
+  useTitle(query.data?.name ?? "Run");
+  if (query.isPending) return <Skeleton rows={10} />;
+  if (query.isError) {
+    const { error } = query;
+    if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return <NotFound what="This run" />;
+    return <ErrorBox error={error} retry={() => void query.refetch()} />;
+  }
+  return (
+    <>
+      <RunHeader run={query.data} />
+      <Tests key={runId} run={query.data} />
+    </>
+  );
+}

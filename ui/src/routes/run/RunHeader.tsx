@@ -1,0 +1,165 @@
+import type { Diagnostic, Report, RunDetail } from "@scaledtest/sdk";
+import { useMutation } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronRight, Download } from "lucide-react";
+import type { ReactNode } from "react";
+import { Button } from "../../components/Button.tsx";
+import { messageOf } from "../../components/States.tsx";
+import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
+import { Time } from "../../components/Time.tsx";
+import { formatBytes, formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
+import { client } from "../../session.ts";
+import { Origin } from "../reports/RunRow.tsx";
+
+function Tile({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className="panel px-3 py-2">
+      <dt className="text-xs text-muted-foreground">{label}</dt>
+      <dd className="font-semibold whitespace-nowrap sm:text-lg">{children}</dd>
+    </div>
+  );
+}
+
+function Disclosure({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <details className="panel group min-w-0">
+      <summary className="flex items-center gap-1.5 rounded-lg px-3 py-2 font-medium">
+        <ChevronRight aria-hidden size={15} className="transition-transform group-open:rotate-90" />
+        {title}
+      </summary>
+      <div className="border-t px-3 py-2.5">{children}</div>
+    </details>
+  );
+}
+
+function DownloadButton({ report }: { report: Report }) {
+  const download = useMutation({
+    mutationFn: () => client.raw(report.id),
+    onSuccess: (blob) => {
+      const url = URL.createObjectURL(blob);
+      const link = document.createElement("a");
+      link.href = url;
+      link.download = `${report.tool_name}-${report.id}.json`.replace(/[^\w.-]+/g, "_");
+      link.click();
+      // The download has taken hold of the data by the next task.
+      setTimeout(() => { URL.revokeObjectURL(url); }, 0);
+    },
+  });
+  return (
+    <span className="inline-flex flex-wrap items-center gap-2">
+      {download.isError && <span role="alert" className="text-[13px] text-failed">{messageOf(download.error)}</span>}
+      <Button small disabled={download.isPending} onClick={() => { download.mutate(); }}>
+        <Download aria-hidden size={14} />
+        Original{report.raw ? ` (${formatBytes(report.raw.bytes)})` : ""}
+      </Button>
+    </span>
+  );
+}
+
+function ReportList({ reports }: { reports: Report[] }) {
+  return (
+    <ul className="divide-y">
+      {reports.map((report) => (
+        <li key={report.id} className="flex flex-wrap items-center gap-x-4 gap-y-1.5 py-2 first:pt-0 last:pb-0">
+          <span className="font-medium">
+            {report.tool_name} {report.tool_version}
+            {report.shard_id && <span className="ml-2 font-normal text-muted-foreground">shard {report.shard_id}{report.shards ? ` of ${String(report.shards)}` : ""}</span>}
+          </span>
+          {report.partial && <PartialBadge />}
+          <Counts summary={report.summary} />
+          <span className="sr-only">{plural(report.summary.tests, "test")}</span>
+          <Time iso={report.received_at} className="text-[13px] text-muted-foreground" />
+          <span className="ml-auto"><DownloadButton report={report} /></span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** A value of any shape on one line. */
+function show(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function Environment({ values }: { values: [string, unknown][] }) {
+  return (
+    <dl className="grid gap-x-6 gap-y-1 sm:grid-cols-[max-content_minmax(0,1fr)]">
+      {values.map(([name, value]) => (
+        <div key={name} className="contents">
+          <dt className="text-muted-foreground">{name}</dt>
+          <dd className="mb-1 font-mono text-[12.5px] break-words sm:mb-0">{show(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Diagnostics({ items }: { items: Diagnostic[] }) {
+  return (
+    <ul className="flex flex-col gap-2">
+      {items.map((item) => (
+        <li key={`${item.code} ${item.path}`}>
+          <p>{item.message}{item.count > 1 && <span className="text-muted-foreground"> ({formatCount(item.count)} times)</span>}</p>
+          <p className="font-mono text-xs break-all text-muted-foreground">{item.code} at {item.path}</p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The environments of a run's reports, merged; the first report's value of a name is shown. */
+function environmentOf(reports: Report[]): [string, unknown][] {
+  const merged = new Map<string, unknown>();
+  for (const { environment } of reports) {
+    if (typeof environment !== "object" || environment === null) continue;
+    for (const [name, value] of Object.entries(environment)) {
+      if (!merged.has(name) && value !== null && value !== "") merged.set(name, value);
+    }
+  }
+  return [...merged];
+}
+
+export function RunHeader({ run }: { run: RunDetail }) {
+  const { summary, report_list: reports } = run;
+  const environment = environmentOf(reports);
+  const diagnostics = reports.flatMap((report) => report.diagnostics ?? []);
+  return (
+    <>
+      <nav aria-label="Breadcrumb" className="mb-1 text-[13px] text-muted-foreground">
+        <Link to="/reports" search={{ project: run.project }} className="underline-offset-2 hover:underline">{run.project}</Link>
+      </nav>
+      <div className="mb-3 flex flex-wrap items-start gap-x-3 gap-y-1">
+        <h1 className="flex min-w-0 items-center gap-2 text-xl font-semibold tracking-tight">
+          <RunStatusIcon run={run} size={20} />
+          <span className="break-words">{run.name}</span>
+          {run.partial && <PartialBadge />}
+        </h1>
+        <p className="flex w-full flex-wrap items-center gap-x-4 gap-y-1 text-[13px] text-muted-foreground">
+          <Origin run={run} />
+          <span>{run.tools.join(", ")}</span>
+          <Time iso={run.run_at} />
+        </p>
+      </div>
+      <dl className="mb-3 grid grid-cols-3 gap-2 sm:grid-cols-6">
+        <Tile label="Outcome">{statusLabel(runStatus(summary))}</Tile>
+        <Tile label="Tests">{formatCount(summary.tests)}</Tile>
+        <Tile label="Failed"><span className={summary.failed > 0 ? "text-failed" : undefined}>{formatCount(summary.failed)}</span></Tile>
+        <Tile label="Flaky"><span className={summary.flaky > 0 ? "text-flaky" : undefined}>{formatCount(summary.flaky)}</span></Tile>
+        <Tile label="Pass rate">{formatShare(summary.passed, summary.passed + summary.failed)}</Tile>
+        <Tile label="Duration">{formatDuration(summary.duration_ms)}</Tile>
+      </dl>
+      <StatusBar summary={summary} className="mb-3" />
+      <div className="mb-5 grid items-start gap-2 lg:grid-cols-3">
+        <Disclosure title={reports.length === 1 ? "Report" : `Reports (${String(reports.length)})`}>
+          <ReportList reports={reports} />
+        </Disclosure>
+        {environment.length > 0 && (
+          <Disclosure title="Environment"><Environment values={environment} /></Disclosure>
+        )}
+        {diagnostics.length > 0 && (
+          <Disclosure title={`Diagnostics (${String(diagnostics.length)})`}><Diagnostics items={diagnostics} /></Disclosure>
+        )}
+      </div>
+    </>
+  );
+}

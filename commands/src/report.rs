@@ -90,8 +90,7 @@ impl Decider for Report {
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
             Event::Ingested(ingested) => {
-                state.live =
-                    Some(Live { upload: ingested.upload, chunks: ingested.chunks, body: ingested.body.hash });
+                state.live = Some(Live { upload: ingested.upload, chunks: ingested.chunks, body: ingested.body.hash });
             }
             Event::Deleted(_) => {
                 state.live = None;

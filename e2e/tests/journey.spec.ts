@@ -1,14 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, newAccount, showcasePath, signIn, test, testsOf } from "../support/fixtures.ts";
+import { expect, newAccount, showcaseText, signIn, test, testsOf } from "../support/fixtures.ts";
 
 /** Runs a command line as somebody would who pasted it beside a report. */
 function runWithReport(command: string): string {
   const folder = mkdtempSync(join(tmpdir(), "scaledtest-upload-"));
   try {
-    copyFileSync(showcasePath, join(folder, "ctrf-report.json"));
+    writeFileSync(join(folder, "ctrf-report.json"), showcaseText());
     return execFileSync("sh", ["-c", command], { cwd: folder, encoding: "utf8", timeout: 30_000, stdio: ["ignore", "pipe", "ignore"] });
   } finally {
     rmSync(folder, { recursive: true, force: true });

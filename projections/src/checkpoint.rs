@@ -134,11 +134,16 @@ pub(crate) async fn set_wish(conn: &mut PgConnection, name: &str, wish: Wish) ->
         Wish::Halted => "halted",
         Wish::Yield => "yield",
     };
-    sqlx::query("update ops.projection set state = $2, updated_at = now() where name = $1")
-        .bind(name)
-        .bind(state)
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "update ops.projection set state = $2, updated_at = now(),
+           error = case when $2 = 'active' then null else error end,
+           halted_at_position = case when $2 = 'active' then null else halted_at_position end
+         where name = $1",
+    )
+    .bind(name)
+    .bind(state)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -1,11 +1,14 @@
 //! Applying a batch: rows and position in one transaction, and finding the one commit that cannot be applied.
 
 use crate::checkpoint::{self, Checkpoint, Wish};
-use crate::session::Failure;
+use crate::session::{self, Failure};
 use crate::{ApplyError, Item, Projection};
 use scaledtest_domain::Position;
 use sqlx::{Connection, PgConnection};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A transaction takes milliseconds; one with a report of a million tests takes seconds.
+const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Where a batch got to.
 #[derive(Debug)]
@@ -44,7 +47,8 @@ pub(crate) async fn apply(
             applied.poison = Some(Poison { n: item.n, error });
             break;
         }
-        match transact(conn, projection, row, now, &applied.checkpoint).await? {
+        let transaction = transact(conn, projection, row, now, &applied.checkpoint);
+        match session::within(LIMIT, transaction).await? {
             Ok((checkpoint, wish)) => {
                 (applied.checkpoint, applied.wish) = (checkpoint, wish);
                 todo.push(later);

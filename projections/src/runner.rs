@@ -24,6 +24,8 @@ const STANDBY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_millis(500);
 /// After so many idle rounds the checkpoint is compared with the log, as after a reconnect.
 const CHECK_EVERY: u32 = 10;
+/// How long that may take.
+const LOOK: Duration = Duration::from_secs(30);
 /// Pauses between failures grow from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -250,7 +252,7 @@ impl Task {
                 }
                 _ = tick.tick() => {
                     idle += 1;
-                    if let Some(end) = self.look_around(conn, &checkpoint, idle).await? {
+                    if let Some(end) = session::within(LOOK, self.look_around(conn, &checkpoint, idle)).await? {
                         return Ok(end);
                     }
                 }

@@ -48,10 +48,7 @@ impl Lock<'_> {
 /// Connects outside the pool: the connection is held for as long as the projection is followed.
 pub(crate) async fn connect(pool: &PgPool, schema: &str) -> Result<PgConnection, sqlx::Error> {
     let options = pool.connect_options();
-    let connecting = options.connect();
-    let mut conn = tokio::time::timeout(Duration::from_secs(10), connecting)
-        .await
-        .map_err(|_| sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)))??;
+    let mut conn = within(Duration::from_secs(10), options.connect()).await?;
     sqlx::query("select set_config('search_path', $1, false)").bind(schema).execute(&mut conn).await?;
     Ok(conn)
 }
@@ -69,9 +66,18 @@ pub(crate) async fn unlock(conn: &mut PgConnection, lock: Lock<'_>) -> Result<()
     Ok(())
 }
 
+/// A server that doesn't answer at all is a lost connection.
+pub(crate) async fn within<T, E: From<sqlx::Error>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = |_| sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
+
 /// Says goodbye, which frees the locks at once. A connection that is broken already frees them by itself.
 pub(crate) async fn close(conn: PgConnection) {
-    if let Err(error) = conn.close().await {
+    if let Err(error) = within(Duration::from_secs(5), conn.close()).await {
         tracing::debug!(%error, "closing a projection's connection");
     }
 }

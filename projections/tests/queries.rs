@@ -251,6 +251,23 @@ async fn one_result_is_shown_whole_with_its_attempts() {
 }
 
 #[tokio::test]
+async fn rows_are_counted_against_what_the_events_say() {
+    let shown = shown().await;
+    let all = count_reports(&shown.pool, 0, 10).await.unwrap();
+    assert!(all.iter().all(|report| report.tests == report.results) && all.is_sorted_by_key(|report| report.no));
+    sqlx::query("delete from reports.result where report_no = $1 and idx = 0")
+        .bind(all[3].no)
+        .execute(&shown.pool)
+        .await
+        .unwrap();
+    let rest = count_reports(&shown.pool, all[2].no, 10).await.unwrap();
+    assert_eq!(
+        rest.iter().map(|report| (report.id, report.tests, report.results)).collect::<Vec<_>>(),
+        [(many().id(), 12, 11)]
+    );
+}
+
+#[tokio::test]
 async fn projects_name_their_branches() {
     let shown = shown().await;
     let projects = list_projects(&shown.pool, team_id()).await.unwrap();

@@ -222,7 +222,7 @@ export class ScaledTest {
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("token", token);
     if (since !== undefined) url.searchParams.set("since", since);
-    if (this.teamId !== undefined) url.searchParams.set("team_id", this.teamId);
+    if (this.teamId !== undefined) url.searchParams.set("team", this.teamId);
     return url.href;
   }
 

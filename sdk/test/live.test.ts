@@ -59,7 +59,7 @@ it("hands on messages and makes later reads wait for them", async () => {
   send(peer, { type: "hello", position: "1-4" });
   send(peer, { type: "report.ingested", position: "1-5", report_id: "r" });
   await received(2);
-  expect(Object.fromEntries(query)).toEqual({ token: "t1", team_id: "team-1" });
+  expect(Object.fromEntries(query)).toEqual({ token: "t1", team: "team-1" });
   expect(messages[1]).toMatchObject({ type: "report.ingested", report_id: "r" });
   expect(client.position).toBe("1-5");
 });

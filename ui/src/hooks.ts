@@ -25,6 +25,19 @@ export function useNow(): number {
   return now;
 }
 
+/**
+ * Takes the page out of reach while a modal dialog is open. The dialogs stand beside `#root`, not in it.
+ * Hiding alone would leave what can be focused in the accessibility tree's way.
+ */
+export function useInertPage(active: boolean): void {
+  useEffect(() => {
+    const page = document.getElementById("root");
+    if (!page || !active) return;
+    page.inert = true;
+    return () => { page.inert = false; };
+  }, [active]);
+}
+
 export function useTitle(title: string): void {
   useEffect(() => {
     document.title = `${title} · ScaledTest`;

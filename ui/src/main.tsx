@@ -6,12 +6,14 @@ import { createRoot } from "react-dom/client";
 import { queryClient } from "./queries.ts";
 import { router } from "./router.tsx";
 import { client } from "./session.ts";
+import { followSystemTheme } from "./theme.ts";
+
+followSystemTheme();
 
 client.onSession((session) => {
   if (session) return;
-  // Nothing of one person may be seen by the next.
-  queryClient.clear();
-  void router.invalidate();
+  // First away from the pages, which would fetch again what is thrown away; nothing of one person may be seen by the next.
+  void router.invalidate().finally(() => { queryClient.clear(); });
 });
 
 const place = document.getElementById("root");

@@ -23,19 +23,19 @@ function stored(): string | null {
 }
 
 function subscribe(onChange: () => void): () => void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const follow = () => {
-    if (stored() === null) apply(system.matches ? "dark" : "light");
-  };
-  system.addEventListener("change", follow);
   window.addEventListener(EVENT, onChange);
-  return () => {
-    system.removeEventListener("change", follow);
-    window.removeEventListener(EVENT, onChange);
-  };
+  return () => { window.removeEventListener(EVENT, onChange); };
 }
 
-/** The theme, and the way to choose the other one. The system's preference counts until a choice is made. */
+/** Follows the system's preference from now on, until the person makes a choice. */
+export function followSystemTheme(): void {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", () => {
+    if (stored() === null) apply(system.matches ? "dark" : "light");
+  });
+}
+
+/** The theme, and the way to choose the other one. */
 export function useTheme(): { theme: Theme; toggle: () => void } {
   const theme = useSyncExternalStore(subscribe, current);
   const toggle = () => {

@@ -25,7 +25,8 @@ pub struct FormatError {
     pub code: &'static str,
     /// Where, if it is a place in the document: `results.tests[3]`.
     pub path: Option<String>,
-    /// Where, in bytes of the document as it came, if it could not be read that far.
+    /// Where, in bytes of the document as it came, if it could not be read that far. Only near it if bytes before it were
+    /// not UTF-8.
     pub offset: Option<u64>,
     /// One clear sentence.
     pub message: String,

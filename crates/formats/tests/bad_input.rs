@@ -36,6 +36,7 @@ fn what_is_no_json_or_truncated_is_unreadable_with_an_offset() {
         ("{\"results\": oops}", 13),
         ("{\n\n \"results\": ,}", 16),
         ("{} {}", 4),
+        ("\u{feff}{} {}", 7),
         (&whole[..40], 40),
         (&whole[..whole.len() - 1], whole.len() as u64 - 1),
     ] {

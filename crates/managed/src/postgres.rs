@@ -343,10 +343,26 @@ impl Server {
         made?;
         self.create_database(&fresh)?;
         if !self.settings.volatile {
-            self.programs.run("initdb", &["--sync-only".into(), "-D".into(), fresh.clone().into()], Stdio::null())?;
+            self.flush(&fresh)?;
         }
         set_mode(&fresh, 0o700).at("create", &fresh)?;
         fs::rename(&fresh, cluster).at("create", cluster)
+    }
+
+    fn flush(&self, fresh: &Path) -> Result<(), ManagedError> {
+        let with = |method: Option<&str>| {
+            let arguments = ["--sync-only"].into_iter().chain(method).map(OsString::from);
+            self.programs.run(
+                "initdb",
+                &arguments.chain(["-D".into(), fresh.into()]).collect::<Vec<_>>(),
+                Stdio::null(),
+            )
+        };
+        // One flush of the file system instead of a thousand of files: a tenth of the time. Not every system has it.
+        if self.programs.major >= 17 && with(Some("--sync-method=syncfs")).is_ok() {
+            return Ok(());
+        }
+        with(None)
     }
 
     fn initdb(&self, fresh: &Path, password_file: &Path) -> Result<(), ManagedError> {

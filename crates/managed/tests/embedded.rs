@@ -1,4 +1,5 @@
 //! Real programs in temporary data directories.
+#![allow(clippy::unwrap_used, reason = "the functions that the tests share panic as the tests do")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use scaledtest_managed::{
-    Binaries, ChildState, Children, DataDir, Durability, Embedded, ManagedError, Nats, NatsSettings, Overrides,
-    Running, Secret,
+    Binaries, ChildState, Children, DataDir, Durability, Embedded, ManagedError, Nats, NatsSettings, Overrides, Running,
 };
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;

@@ -10,6 +10,8 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 /// Settings that every command running a server takes.
 #[derive(Debug, Clone, Args)]
+// The sentence above would take the place of what the command itself says.
+#[command(about = None, long_about = None)]
 pub struct ServerArgs {
     #[command(flatten)]
     http: HttpArgs,
@@ -317,8 +319,9 @@ mod tests {
     use super::*;
     use clap::{CommandFactory, Parser};
 
+    /// What the command says of itself
     #[derive(Parser)]
-    #[command(name = "scaledtest", term_width = 100)]
+    #[command(name = "scaledtest")]
     struct Cli {
         #[command(flatten)]
         server: ServerArgs,

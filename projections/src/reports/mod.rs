@@ -10,6 +10,8 @@ mod results;
 pub mod rows;
 mod writes;
 
+pub use partitions::ensure as ensure_partitions;
+
 use crate::{ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
 use scaledtest_domain::Kind;

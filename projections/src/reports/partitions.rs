@@ -4,8 +4,11 @@ use chrono::{Datelike, Months, NaiveDate};
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::BTreeSet;
 
-/// Makes the partitions of these months where they are missing, in the schema that is being filled.
-pub(super) async fn ensure(conn: &mut PgConnection, months: &BTreeSet<NaiveDate>) -> Result<(), sqlx::Error> {
+/// Makes the partitions of these months where they are missing, in the schema that the search path points at.
+///
+/// # Errors
+/// What the database says.
+pub async fn ensure(conn: &mut PgConnection, months: &BTreeSet<NaiveDate>) -> Result<(), sqlx::Error> {
     for month in months {
         for table in ["result", "attempt"] {
             let name = format!("{table}_c0_y{:04}m{:02}", month.year(), month.month());

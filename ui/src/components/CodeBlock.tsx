@@ -9,7 +9,7 @@ import { Button, CopyButton } from "./Button.tsx";
 export function CodeBlock({ title, text, wrapped = true, tall }: { title: string; text: string; wrapped?: boolean; tall?: boolean }) {
   const [wrap, setWrap] = useState(wrapped);
   return (
-    <section aria-label={title} className="panel min-w-0 overflow-hidden">
+    <div className="panel min-w-0 overflow-hidden">
       <div className="flex items-center gap-2 border-b px-3 py-1.5">
         <h3 className="mr-auto text-[13px] font-medium">{title}</h3>
         <Button small look="ghost" aria-pressed={wrap} onClick={() => { setWrap(!wrap); }}>
@@ -31,6 +31,6 @@ export function CodeBlock({ title, text, wrapped = true, tall }: { title: string
       >
         <Ansi text={text} />
       </pre>
-    </section>
+    </div>
   );
 }

@@ -1,5 +1,6 @@
 import * as Radix from "@radix-ui/react-dialog";
 import type { ReactNode } from "react";
+import { useInertPage } from "../hooks.ts";
 import { Button } from "./Button.tsx";
 
 /**
@@ -15,6 +16,7 @@ export function Confirm(props: {
   onConfirm: () => void;
   onClose: () => void;
 }) {
+  useInertPage(props.open);
   return (
     <Radix.Root open={props.open} onOpenChange={(open) => { if (!open) props.onClose(); }}>
       <Radix.Portal>
@@ -23,7 +25,7 @@ export function Confirm(props: {
           role="alertdialog"
           className="panel fixed top-1/2 left-1/2 z-50 w-[min(26rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 p-5 shadow-xl"
         >
-          <Radix.Title className="text-base font-semibold">{props.title}</Radix.Title>
+          <Radix.Title asChild><h1 className="text-base font-semibold">{props.title}</h1></Radix.Title>
           <Radix.Description className="mt-1.5 text-muted-foreground">{props.children}</Radix.Description>
           <div className="mt-5 flex justify-end gap-2">
             <Radix.Close asChild>

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { KeyRound, LayoutDashboard, ListChecks, LogOut, Menu, Moon, Sun, X, type LucideIcon } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { useWide } from "../hooks.ts";
+import { useInertPage, useWide } from "../hooks.ts";
 import { cx } from "../lib/cx.ts";
 import { useLive } from "../live.ts";
 import { queryClient, teamsQuery, useTeam } from "../queries.ts";
@@ -144,6 +144,7 @@ function Sidebar({ live }: { live: LiveState }) {
 function TopBar({ live }: { live: LiveState }) {
   const [open, setOpen] = useState(false);
   const close = () => { setOpen(false); };
+  useInertPage(open);
   return (
     <header className="sticky top-0 z-30 flex h-12 items-center gap-2 border-b bg-card px-2">
       <Radix.Root open={open} onOpenChange={setOpen}>
@@ -154,7 +155,7 @@ function TopBar({ live }: { live: LiveState }) {
           <div className="fixed inset-0 z-40 bg-black/45" aria-hidden />
           <Radix.Content aria-describedby={undefined} className="fixed inset-y-0 left-0 z-50 flex w-72 max-w-[85vw] flex-col gap-5 border-r bg-card p-4 shadow-xl">
             <div className="flex items-center justify-between">
-              <Radix.Title className="font-semibold">Menu</Radix.Title>
+              <Radix.Title asChild><h1 className="font-semibold">Menu</h1></Radix.Title>
               <Radix.Close asChild>
                 <Button look="ghost" small aria-label="Close menu" className="w-8"><X aria-hidden size={18} /></Button>
               </Radix.Close>

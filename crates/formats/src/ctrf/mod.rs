@@ -24,7 +24,12 @@ pub(crate) use stream::read_tests;
 const MAX_EXTRA: usize = 64 * 1024;
 
 pub(crate) fn open(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") else { return open_plain(bytes, limits) };
+    open_plain(rest, limits).map_err(|error| FormatError { offset: error.offset.map(|offset| offset + 3), ..error })
+}
+
+/// Without a byte order mark.
+fn open_plain(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return match Head::read(text, limits) {
             Ok(head) => finish(Cow::Borrowed(text), head, Notes::default()),

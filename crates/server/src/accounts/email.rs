@@ -46,7 +46,9 @@ mod tests {
             assert_eq!(Email::parse(good).map(|email| email.0), Some(good.trim().to_owned()), "{good}");
         }
         let long = format!("{}@example.com", "a".repeat(65));
-        for bad in ["", "ada", "@example.com", "ada@", "a b@c.de", "a@b@c.de", "a@b..c", "a@-b.c", "a@b.c>", "a\0@b.c", &long] {
+        for bad in
+            ["", "ada", "@example.com", "ada@", "a b@c.de", "a@b@c.de", "a@b..c", "a@-b.c", "a@b.c>", "a\0@b.c", &long]
+        {
             assert_eq!(Email::parse(bad), None, "{bad}");
         }
     }

@@ -23,7 +23,11 @@ pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
 /// Who shows this credential, and for which team.
 pub(crate) async fn identify(app: &App, credential: &str, team: Option<&HeaderValue>) -> Result<Caller, ApiError> {
     let asked = Asked::of(team);
-    if credential.starts_with(PREFIX) { by_token(app, credential, asked).await } else { by_jwt(app, credential, asked).await }
+    if credential.starts_with(PREFIX) {
+        by_token(app, credential, asked).await
+    } else {
+        by_jwt(app, credential, asked).await
+    }
 }
 
 /// The team that the header asks for. A malformed one is asked for and never found.

@@ -98,10 +98,11 @@ fn session(row: &sqlx::postgres::PgRow) -> Result<Session, sqlx::Error> {
 }
 
 async fn current(conn: &mut PgConnection, token: &str) -> Result<Option<Session>, sqlx::Error> {
-    let row = sqlx::query("select id, user_id, token_hash, expires_at from auth.sessions where token_hash = $1 for update")
-        .bind(digest(token).as_slice())
-        .fetch_optional(conn)
-        .await?;
+    let row =
+        sqlx::query("select id, user_id, token_hash, expires_at from auth.sessions where token_hash = $1 for update")
+            .bind(digest(token).as_slice())
+            .fetch_optional(conn)
+            .await?;
     row.as_ref().map(session).transpose()
 }
 

@@ -133,7 +133,8 @@ pub async fn create(
     let (id, command, random_part) = match key {
         Some(key) => {
             let parts: [&[u8]; 4] = [b"create_token", &team_bytes, &user_bytes, key.as_bytes()];
-            let secret = app.secrets.derive(&[b"api token", key.as_bytes(), &user_bytes, &team_bytes, wanted.name.as_bytes()]);
+            let secret =
+                app.secrets.derive(&[b"api token", key.as_bytes(), &user_bytes, &team_bytes, wanted.name.as_bytes()]);
             (TokenId::derived(&parts), CommandId::derived(&parts), secret)
         }
         None => (TokenId::new(), CommandId::new(), random()),
@@ -269,12 +270,11 @@ async fn retire(
 /// # Errors
 /// What the database says.
 pub async fn last_uses(app: &App, team: TeamId) -> Result<HashMap<TokenId, DateTime<Utc>>, ApiError> {
-    let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-        "select id, last_used_at from auth.api_tokens where team_id = $1 and last_used_at is not null",
-    )
-    .bind(team.0)
-    .fetch_all(&app.db)
-    .await?;
+    let rows: Vec<(Uuid, DateTime<Utc>)> =
+        sqlx::query_as("select id, last_used_at from auth.api_tokens where team_id = $1 and last_used_at is not null")
+            .bind(team.0)
+            .fetch_all(&app.db)
+            .await?;
     Ok(rows.into_iter().map(|(id, at)| (TokenId(id), at)).collect())
 }
 

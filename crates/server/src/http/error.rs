@@ -157,9 +157,11 @@ impl ApiError {
     fn of_status(status: StatusCode) -> Self {
         let (kind, code, message) = match status {
             StatusCode::NOT_FOUND => (ErrorKind::NotFound, "not_found", "there is nothing at this address"),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                (ErrorKind::Invalid, "method_not_allowed", "this address does not know this method; see the header Allow")
-            }
+            StatusCode::METHOD_NOT_ALLOWED => (
+                ErrorKind::Invalid,
+                "method_not_allowed",
+                "this address does not know this method; see the header Allow",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => (ErrorKind::TooLarge, "too_large", "the body is too large"),
             status if status.is_server_error() => (ErrorKind::Internal, "internal", "internal error"),
             _ => (ErrorKind::Invalid, "invalid_request", "the request cannot be understood"),

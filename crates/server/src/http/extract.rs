@@ -319,7 +319,9 @@ impl Pairs {
         let read = |value: &str| {
             let message = format!("invalid {name}: must be {expected}");
             let fault = || Detail::new(name, message.clone());
-            value.parse().map_err(|_| ApiError::invalid("invalid_parameter", message.clone()).with_details(vec![fault()]))
+            value
+                .parse()
+                .map_err(|_| ApiError::invalid("invalid_parameter", message.clone()).with_details(vec![fault()]))
         };
         self.get(name).map(read).transpose()
     }
@@ -404,7 +406,10 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> 
     match value.to_str() {
         Ok("") => Ok(None),
         Ok(key) if key.len() <= 255 => Ok(Some(key.to_owned())),
-        _ => Err(ApiError::invalid("invalid_idempotency_key", "Idempotency-Key must be plain text, at most 255 characters")),
+        _ => Err(ApiError::invalid(
+            "invalid_idempotency_key",
+            "Idempotency-Key must be plain text, at most 255 characters",
+        )),
     }
 }
 

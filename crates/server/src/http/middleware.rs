@@ -3,9 +3,7 @@
 
 use super::{
     error::ApiError,
-    extract::{
-        IDEMPOTENCY_KEY, PREFERENCE_APPLIED, RequestId, ST_MIN_POSITION, ST_POSITION, ST_PROJECTION, X_TEAM_ID,
-    },
+    extract::{IDEMPOTENCY_KEY, PREFERENCE_APPLIED, RequestId, ST_MIN_POSITION, ST_POSITION, ST_PROJECTION, X_TEAM_ID},
 };
 use crate::app::{App, AppState};
 use axum::{
@@ -72,11 +70,8 @@ async fn observed(mut request: Request, next: Next) -> Response {
             tracing::debug!(status = status.as_u16(), latency_ms, "answered");
         }
     });
-    let labels = [
-        ("method", known_method(&method).to_owned()),
-        ("route", route),
-        ("status", status.as_str().to_owned()),
-    ];
+    let labels =
+        [("method", known_method(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
     metrics::histogram!("http_request_duration_seconds", &labels).record(took);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
@@ -168,4 +163,29 @@ fn cors(app: &App) -> CorsLayer {
         .expose_headers([X_REQUEST_ID, ST_POSITION, ST_PROJECTION, PREFERENCE_APPLIED, header::RETRY_AFTER])
         .allow_credentials(true)
         .max_age(Duration::from_secs(300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{
+        body::{Body, to_bytes},
+        routing::get,
+    };
+    use tower::ServiceExt;
+
+    async fn broken() {
+        panic!("secret detail")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_that_tells_nothing() {
+        let router = Router::new().route("/", get(broken));
+        let router = router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn(observed));
+        let request = Request::builder().uri("/").header(X_REQUEST_ID, "r-1").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = to_bytes(response.into_body(), 1000).await.unwrap();
+        assert_eq!(body, r#"{"error":"internal error","code":"internal","request_id":"r-1"}"#);
+    }
 }

@@ -24,7 +24,8 @@ pub fn router(app: AppState) -> Router {
     let public = documented_public().split_for_parts().0;
     let private = documented_private().split_for_parts().0;
     let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
-    let router = public.merge(private).fallback(ui::fallback);
+    let sockets = documented_sockets().split_for_parts().0;
+    let router = public.merge(private).merge(sockets).fallback(ui::fallback);
     middleware::wrap(router, &app).with_state(app)
 }
 
@@ -33,8 +34,12 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/v1/auth", accounts::public_routes())
         .nest("/auth", accounts::public_routes())
-        .merge(live::routes())
         .merge(operations::routes())
+}
+
+/// What needs a token, too, but may carry it in the query: browsers cannot set headers of a WebSocket.
+fn documented_sockets() -> OpenApiRouter<Arc<App>> {
+    live::routes()
 }
 
 /// What needs a token; it is checked before the path or the body is looked at.

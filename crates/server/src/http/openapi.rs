@@ -1,6 +1,6 @@
 //! The OpenAPI document: collected from the handlers, completed with what holds for all of them.
 
-use super::{documented_private, documented_public, error::ErrorBody};
+use super::{documented_private, documented_public, documented_sockets, error::ErrorBody};
 use std::sync::OnceLock;
 use utoipa::{
     OpenApi,
@@ -47,7 +47,12 @@ pub fn openapi() -> openapi::OpenApi {
     for operation in operations(&mut public) {
         operation.security = Some(Vec::new());
     }
+    let mut sockets = documented_sockets().into_openapi();
+    for operation in operations(&mut sockets) {
+        operation.security = None;
+    }
     document.merge(public);
+    document.merge(sockets);
     document.merge(documented_private().into_openapi());
     complete(&mut document);
     document

@@ -47,7 +47,11 @@ fn serve<E: Embed>(path: &str, headers: &HeaderMap) -> Result<Response, ApiError
     // Only what a build writes: no way out of the folder, and the packed twins only through negotiation.
     let plain = !name.split('/').any(|part| part.is_empty() || part.starts_with('.'));
     let packed = name.ends_with(".br") || name.ends_with(".gz");
-    if plain && !packed && name != "index.html" && let Some(file) = E::get(name) {
+    if plain
+        && !packed
+        && name != "index.html"
+        && let Some(file) = E::get(name)
+    {
         return Ok(asset::<E>(name, file, headers));
     }
     let last = name.rsplit('/').next().unwrap_or_default();
@@ -76,7 +80,8 @@ fn asset<E: Embed>(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Respo
     let tag = crate::secrets::hex(&file.metadata.sha256_hash()[..16]);
     let tag = format!("\"{tag}\"");
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { negotiated::<E>(name, file, headers) };
+    let mut response =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { negotiated::<E>(name, file, headers) };
     let life = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     set(&mut response, media_type(name), life);
     if let Ok(tag) = HeaderValue::try_from(tag) {
@@ -95,7 +100,9 @@ fn set(response: &mut Response, media_type: &'static str, cache: &'static str) {
 fn negotiated<E: Embed>(name: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for (coding, ending) in [("br", "br"), ("gzip", "gz")] {
-        if accepts(accepted, coding) && let Some(packed) = E::get(&format!("{name}.{ending}")) {
+        if accepts(accepted, coding)
+            && let Some(packed) = E::get(&format!("{name}.{ending}"))
+        {
             let mut response = Body::from(packed.data.into_owned()).into_response();
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));

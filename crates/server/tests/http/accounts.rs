@@ -70,10 +70,8 @@ async fn signing_in_needs_the_right_password_and_says_the_same_for_unknown_peopl
     let sentence = |answer: &crate::support::Answer| answer.refused(401, "invalid_credentials")["error"].clone();
     assert_eq!(sentence(&wrong), sentence(&unknown));
     server.post("", "/auth/login", json!({"email": "ada@example.com"})).await.refused(400, "invalid_request");
-    let noted: Vec<String> = sqlx::query_scalar("select action from auth.audit order by id")
-        .fetch_all(&server.app.db)
-        .await
-        .unwrap();
+    let noted: Vec<String> =
+        sqlx::query_scalar("select action from auth.audit order by id").fetch_all(&server.app.db).await.unwrap();
     assert_eq!(noted, ["registered", "signed_in", "sign_in_failed", "sign_in_failed"]);
 }
 

@@ -1,4 +1,5 @@
 //! The HTTP API from outside: everything but the socket is real.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -141,5 +141,8 @@ async fn the_kept_openapi_document_is_the_served_one() {
     assert_eq!(served.text(), openapi_json());
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
     let kept = std::fs::read_to_string(file).unwrap_or_default();
-    assert!(kept == openapi_json(), "openapi.json is not what the server serves: run `make openapi` and look at the difference");
+    assert!(
+        kept == openapi_json(),
+        "openapi.json is not what the server serves: run `make openapi` and look at the difference"
+    );
 }

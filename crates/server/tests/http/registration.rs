@@ -25,10 +25,7 @@ async fn the_same_address_registered_at_once_becomes_one_account() {
     let server = TestApp::start().await;
     let body = json!({"email": "ada@example.com", "password": PASSWORD, "display_name": "Ada"});
     let other = json!({"email": "Ada@example.com", "password": "another password", "display_name": "Eve"});
-    let (one, two) = tokio::join!(
-        server.post("", "/auth/register", body),
-        server.post("", "/auth/register", other)
-    );
+    let (one, two) = tokio::join!(server.post("", "/auth/register", body), server.post("", "/auth/register", other));
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409]);

@@ -64,7 +64,10 @@ async fn a_session_that_is_used_lives_on_and_one_that_is_not_expires() {
 #[tokio::test]
 async fn without_a_cookie_or_with_an_unknown_one_there_is_no_session() {
     let server = TestApp::start().await;
-    server.call(Method::POST, "/auth/refresh", &[] as &[(&str, &str)], None).await.refused(401, "missing_refresh_token");
+    server
+        .call(Method::POST, "/auth/refresh", &[] as &[(&str, &str)], None)
+        .await
+        .refused(401, "missing_refresh_token");
     server.with_cookie("/api/v1/auth/refresh", "nonsense").await.refused(401, "invalid_refresh_token");
 }
 

@@ -65,3 +65,27 @@ async fn a_read_waits_for_the_position_it_names() {
     lagging.refused(503, "projection_lagging");
     assert_eq!(lagging.header("retry-after"), Some("1"));
 }
+
+#[tokio::test]
+async fn the_header_chooses_the_team_and_only_among_the_callers_own() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    let as_team = |credential: String, team: String| {
+        let headers = [("authorization", format!("Bearer {credential}")), ("x-team-id", team)];
+        let server = &server;
+        async move { server.call(Method::GET, "/api/v1/reports", &headers, None).await }
+    };
+    for team in [bob.team, ada.team] {
+        as_team(bob.token.clone(), team.to_string()).await.expect(200);
+    }
+    as_team(ada.token.clone(), bob.team.to_string()).await.refused(404, "team_not_found");
+    as_team(ada.token.clone(), "nonsense".to_owned()).await.refused(404, "team_not_found");
+    let secret = server.api_token(&bob, &["read"]).await;
+    as_team(secret.clone(), bob.team.to_string()).await.expect(200);
+    as_team(secret.clone(), ada.team.to_string()).await.refused(403, "token_of_other_team");
+    // Whoever was thrown out of the team that their browser remembers still sees which teams are left.
+    let headers = [("authorization", format!("Bearer {}", ada.token)), ("x-team-id", bob.team.to_string())];
+    server.call(Method::GET, "/api/v1/teams", &headers, None).await.expect(200);
+}

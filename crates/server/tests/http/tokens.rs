@@ -26,7 +26,8 @@ async fn a_new_token_shows_its_secret_once_and_works_at_once() {
     expected["team_id"] = json!(ada.team);
     expected["user_id"] = json!(ada.user);
     assert_eq!(listed, json!({"tokens": [expected]}));
-    let stored: Vec<String> = sqlx::query_scalar("select t::text from auth.api_tokens t").fetch_all(&server.app.db).await.unwrap();
+    let stored: Vec<String> =
+        sqlx::query_scalar("select t::text from auth.api_tokens t").fetch_all(&server.app.db).await.unwrap();
     assert!(!stored[0].contains(&secret[12..]));
 }
 
@@ -60,7 +61,8 @@ async fn faulty_tokens_name_every_faulty_field() {
     ];
     for (body, fields) in rows {
         let refusal = server.post(&ada.token, &path(&ada), body.clone()).await.refused(400, "invalid_request");
-        let named: Vec<_> = refusal["details"].as_array().unwrap().iter().map(|detail| detail["field"].clone()).collect();
+        let named: Vec<_> =
+            refusal["details"].as_array().unwrap().iter().map(|detail| detail["field"].clone()).collect();
         assert_eq!(named, fields, "{body}");
     }
     assert_eq!(server.get(&ada.token, &path(&ada)).await.expect(200), json!({"tokens": []}));

@@ -1,5 +1,5 @@
 //! A server without sockets: the real router over a real database and an in-memory log, with running projections.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part; the helpers of tests are tests")]
 
 use axum::{
     Router,
@@ -35,7 +35,7 @@ pub struct TestApp {
     /// Its clock.
     pub clock: FakeClock,
     /// Its database.
-    pub database: Database,
+    pub database: Arc<Database>,
     runner: Option<Runner>,
 }
 
@@ -136,14 +136,15 @@ impl TestApp {
     }
 
     /// On a database and a log that may hold something.
-    pub async fn start_on(config: Config, database: Database, log: EventLog) -> Self {
+    pub async fn start_on(config: Config, database: impl Into<Arc<Database>>, log: EventLog) -> Self {
         let mut server = Self::start_without_projections(config, database, log).await;
         server.start_projections();
         server
     }
 
     /// With read models that stand still.
-    pub async fn start_without_projections(config: Config, database: Database, log: EventLog) -> Self {
+    pub async fn start_without_projections(config: Config, database: impl Into<Arc<Database>>, log: EventLog) -> Self {
+        let database = database.into();
         scaledtest_testkit::install_crypto();
         let pool = database.pool.clone();
         scaledtest_projections::migrate(&pool).await.unwrap();
@@ -175,7 +176,13 @@ impl TestApp {
     }
 
     /// Any method, with headers and an optional JSON body.
-    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, impl AsRef<str>)], body: Option<Value>) -> Answer {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, impl AsRef<str>)],
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, value.as_ref());

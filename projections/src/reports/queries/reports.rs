@@ -177,3 +177,34 @@ pub async fn reports_of_run(pool: &PgPool, team: TeamId, run: RunId) -> Result<V
     query.push(" and entry.run_id = ").push_bind(run.0).push(" order by entry.no");
     query.build_query_as().fetch_all(pool).await
 }
+
+/// What a report says of its size, and what there is: the two agree, or the read model is damaged.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ReportCount {
+    /// Position of its commit.
+    pub no: i64,
+    /// Which.
+    #[sqlx(try_from = "Uuid")]
+    pub id: ReportId,
+    /// Results as its event counts them.
+    pub tests: i64,
+    /// Rows of results.
+    pub results: i64,
+}
+
+/// The next reports of every team after a number, by number, with their rows counted; for checking against the log.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_reports(pool: &PgPool, after: i64, limit: u32) -> Result<Vec<ReportCount>, sqlx::Error> {
+    sqlx::query_as(
+        "select report.no, report.id, report.tests,
+                (select count(*) from reports.result
+                 where class = report.class and month = report.month and report_no = report.no) as results
+         from reports.report where report.no > $1 order by report.no limit $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await
+}

@@ -5,7 +5,7 @@ import { X } from "lucide-react";
 import { Button } from "../../components/Button.tsx";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { FlakyBadge, StatusText } from "../../components/Status.tsx";
-import { useWide } from "../../hooks.ts";
+import { useInertPage, useWide } from "../../hooks.ts";
 import { formatDuration } from "../../lib/format.ts";
 import type { ResultSearch } from "../../lib/search.ts";
 import { resultQuery } from "../../queries.ts";
@@ -22,6 +22,8 @@ export function Detail(props: {
   onClose: () => void;
 }) {
   const wide = useWide();
+  useInertPage(!wide);
+  const Title = wide ? "h2" : "h1";
   const query = useQuery(resultQuery(props.reportId, props.resultId));
   return (
     <Radix.Root open modal={!wide} onOpenChange={(open) => { if (!open) props.onClose(); }}>
@@ -35,8 +37,8 @@ export function Detail(props: {
         >
           <div className="flex items-start gap-3 border-b bg-card px-4 py-3">
             <div className="min-w-0 flex-1">
-              <Radix.Title className="text-[15px] leading-snug font-semibold [overflow-wrap:anywhere]">
-                {query.data?.name ?? "Test"}
+              <Radix.Title asChild>
+                <Title className="text-[15px] leading-snug font-semibold [overflow-wrap:anywhere]">{query.data?.name ?? "Test"}</Title>
               </Radix.Title>
               {query.data && <Heading result={query.data} onFilter={props.onFilter} />}
             </div>

@@ -8,12 +8,15 @@ use scaledtest_projections::{
     Projection,
     copy::{Rows, copy_rows},
     reports::{
-        Reports,
+        Reports, ensure_partitions,
         rows::{COPY_RESULT, Place, write_result},
     },
 };
 use sqlx::{Connection, PgConnection};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 /// Rows in one transaction.
 const ROWS: usize = 5_000;
@@ -27,8 +30,7 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
     sqlx::raw_sql(Reports.ddl()).execute(&mut conn).await?;
     sqlx::raw_sql(Reports.indexes()).execute(&mut conn).await?;
     let month = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).context("a date")?;
-    let partition = "create table result_c0_bench partition of result_c0 for values from ('2026-01-01') to ('2026-02-01')";
-    sqlx::raw_sql(partition).execute(&mut conn).await?;
+    ensure_partitions(&mut conn, &BTreeSet::from([month])).await?;
 
     let results = results(ROWS)?;
     let mut spent = Duration::ZERO;
@@ -66,12 +68,18 @@ fn results(count: usize) -> anyhow::Result<Vec<TestResult>> {
 
 /// Publishes messages like those of one upload (chunks, then the commit that names them) from a bare client, one after the
 /// other, `times` times; how long each round took until the last was acknowledged.
-pub async fn publish(nats_url: &str, user: &str, password: &str, chunks: &[Vec<u8>], commit: &[u8], times: usize) -> anyhow::Result<Vec<Duration>> {
+pub async fn publish(nats_url: &str, chunks: &[Vec<u8>], commit: &[u8], times: usize) -> anyhow::Result<Vec<Duration>> {
+    let address: async_nats::ServerAddr = nats_url.parse()?;
+    let (user, password) = (address.username().context("a user")?, address.password().context("a password")?);
     let options = async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
     let client = options.connect(nats_url).await?;
     let jetstream = async_nats::jetstream::new(client);
     let _ = jetstream.delete_stream("BENCH").await;
-    let stream = async_nats::jetstream::stream::Config { name: "BENCH".to_owned(), subjects: vec!["bench.>".to_owned()], ..Default::default() };
+    let stream = async_nats::jetstream::stream::Config {
+        name: "BENCH".to_owned(),
+        subjects: vec!["bench.>".to_owned()],
+        ..Default::default()
+    };
     jetstream.create_stream(stream).await?;
     let mut rounds = Vec::with_capacity(times);
     for round in 0..times {

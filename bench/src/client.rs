@@ -16,10 +16,19 @@ impl Client {
     /// Registers the first account and makes a token.
     pub async fn sign_up(url: &str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build()?;
-        let account = json!({"email": "bench@example.test", "password": "correct horse battery", "display_name": "Bench"});
-        let session: Value = http.post(format!("{url}/auth/register")).json(&account).send().await?.error_for_status()?.json().await?;
+        let account =
+            json!({"email": "bench@example.test", "password": "correct horse battery", "display_name": "Bench"});
+        let session: Value =
+            http.post(format!("{url}/auth/register")).json(&account).send().await?.error_for_status()?.json().await?;
         let access = session["access_token"].as_str().context("no access token")?;
-        let teams: Value = http.get(format!("{url}/api/v1/teams")).bearer_auth(access).send().await?.error_for_status()?.json().await?;
+        let teams: Value = http
+            .get(format!("{url}/api/v1/teams"))
+            .bearer_auth(access)
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let team = teams["teams"][0]["id"].as_str().context("no team")?;
         let made: Value = http
             .post(format!("{url}/api/v1/teams/{team}/tokens"))

@@ -48,7 +48,8 @@ fn test(index: usize, random: &mut Random) -> Value {
         7..9 => {
             entry["retries"] = json!(1);
             entry["flaky"] = json!(true);
-            entry["retryAttempts"] = json!([{"attempt": 1, "status": "failed", "duration": 12, "message": "timed out after 5000 ms"}]);
+            entry["retryAttempts"] =
+                json!([{"attempt": 1, "status": "failed", "duration": 12, "message": "timed out after 5000 ms"}]);
         }
         _ => {}
     }
@@ -56,11 +57,30 @@ fn test(index: usize, random: &mut Random) -> Value {
 }
 
 fn trace(area: &str, random: &mut Random) -> String {
-    (0..12).map(|_| format!("    at {area}.step (/home/ci/project/tests/{area}.ts:{}:{})\n", random.below(900), random.below(80))).collect()
+    (0..12)
+        .map(|_| {
+            format!(
+                "    at {area}.step (/home/ci/project/tests/{area}.ts:{}:{})\n",
+                random.below(900),
+                random.below(80)
+            )
+        })
+        .collect()
 }
 
 const AREAS: [&str; 12] = [
-    "cart", "checkout", "search", "account", "billing", "catalogue", "shipping", "login", "reviews", "returns", "wishlist", "admin",
+    "cart",
+    "checkout",
+    "search",
+    "account",
+    "billing",
+    "catalogue",
+    "shipping",
+    "login",
+    "reviews",
+    "returns",
+    "wishlist",
+    "admin",
 ];
 
 /// xorshift: small, and the same on every machine.

@@ -10,7 +10,7 @@ use crate::{
 use anyhow::Context;
 use bytes::Bytes;
 use scaledtest_domain::{Commit, events::report::Event as ReportEvent};
-use scaledtest_eventlog::{Credentials, EventLog, NatsOptions};
+use scaledtest_eventlog::{EventLog, NatsOptions};
 use scaledtest_managed::Running;
 use std::{
     path::Path,
@@ -41,8 +41,22 @@ struct Amounts {
 impl Amounts {
     fn of(size: Size) -> Self {
         match size {
-            Size::Full => Self { copy_rows: 300_000, load_reports: 600, rounds: 400, small_replay: 100_000, large_replay: 1_000_000, large_report: 100_000 },
-            Size::Quick => Self { copy_rows: 50_000, load_reports: 100, rounds: 100, small_replay: 20_000, large_replay: 60_000, large_report: 20_000 },
+            Size::Full => Self {
+                copy_rows: 300_000,
+                load_reports: 600,
+                rounds: 400,
+                small_replay: 100_000,
+                large_replay: 1_000_000,
+                large_report: 100_000,
+            },
+            Size::Quick => Self {
+                copy_rows: 50_000,
+                load_reports: 100,
+                rounds: 100,
+                small_replay: 20_000,
+                large_replay: 60_000,
+                large_report: 20_000,
+            },
         }
     }
 }
@@ -104,18 +118,30 @@ async fn small(client: &Client, amounts: &Amounts, rows: &mut Vec<Row>) -> anyho
 }
 
 /// Reports of 500 tests from 8 clients, each visible before the next.
-async fn ingest(server: &Server, client: &Client, amounts: &Amounts, rows: &mut Vec<Row>, mode: &str, target: Target) -> anyhow::Result<()> {
-    let copy = baseline::copy(&running(server)?.database_url, amounts.copy_rows).await?;
+async fn ingest(
+    server: &Server,
+    client: &Client,
+    amounts: &Amounts,
+    rows: &mut Vec<Row>,
+    mode: &str,
+    target: Target,
+) -> anyhow::Result<()> {
+    let copy = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;
     server.reset_peak()?;
     let spent = load(client, amounts.load_reports, false).await?;
-    let again = baseline::copy(&running(server)?.database_url, amounts.copy_rows).await?;
+    let again = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
     let rate = (amounts.load_reports * TESTS as u64) as f64 / spent.as_secs_f64();
     // The disk is noisy: the baseline is taken before and after, and the mean counts.
     let name = format!("ingest of 500-test reports, 8 clients ({mode}), against COPY");
     rows.push(Row::ratio(&name, rate, "rows/s", f64::midpoint(copy, again), target));
     if mode == "standard" {
-        rows.push(Row::absolute("server under ingest load, peak resident", mib(server.peak()?), "MiB", Target::AtMost(256.0)));
+        rows.push(Row::absolute(
+            "server under ingest load, peak resident",
+            mib(server.peak()?),
+            "MiB",
+            Target::AtMost(256.0),
+        ));
     }
     Ok(())
 }
@@ -146,15 +172,22 @@ async fn load(client: &Client, reports: u64, respond_async: bool) -> anyhow::Res
 }
 
 /// The durable acknowledgement of a 500-test report against publishing the very same messages from a bare client.
-async fn acknowledge(server: &Server, client: &Client, amounts: &Amounts, rows: &mut Vec<Row>, mode: &str, target: Target) -> anyhow::Result<()> {
+async fn acknowledge(
+    server: &Server,
+    client: &Client,
+    amounts: &Amounts,
+    rows: &mut Vec<Row>,
+    mode: &str,
+    target: Target,
+) -> anyhow::Result<()> {
     let body = Bytes::from(generate::report(TESTS, 7));
-    let running = running(server)?;
+    let nats = children(server)?.nats_url;
     client.upload(body.clone(), false).await?;
-    let (chunks, commit) = last_upload(&running).await?;
+    let (chunks, commit) = last_upload(&nats).await?;
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     // In turns, so that a slow moment of the machine meets both.
     for _ in 0..4 {
-        bare.extend(baseline::publish(&running.nats_url, &running.nats_user, &running.nats_password, &chunks, &commit, amounts.rounds / 4).await?);
+        bare.extend(baseline::publish(&nats, &chunks, &commit, amounts.rounds / 4).await?);
         for _ in 0..amounts.rounds / 4 {
             let started = Instant::now();
             client.upload(body.clone(), true).await?;
@@ -167,8 +200,8 @@ async fn acknowledge(server: &Server, client: &Client, amounts: &Amounts, rows: 
 }
 
 /// The messages of the newest upload, as they stand in the log.
-async fn last_upload(running: &Running) -> anyhow::Result<(Vec<Vec<u8>>, Vec<u8>)> {
-    let log = log(running).await?;
+async fn last_upload(nats: &str) -> anyhow::Result<(Vec<Vec<u8>>, Vec<u8>)> {
+    let log = EventLog::connect(NatsOptions::new(nats)).await?;
     let last = log.last().await?;
     for n in (1..=last.n).rev() {
         let Some(recorded) = log.commit_at(n).await? else { continue };
@@ -211,12 +244,18 @@ async fn replay(server: &Server, client: &Client, amounts: &Amounts, rows: &mut 
     let held = results(client).await?;
     load(client, amounts.large_replay.saturating_sub(held).div_ceil(TESTS as u64), false).await?;
     let total = results(client).await?;
-    let copy = baseline::copy(&running(server)?.database_url, amounts.copy_rows).await?;
+    let copy = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;
     let (spent, large_peak) = process::run(&["rebuild", "reports"], &server.data_dir)?;
-    let again = baseline::copy(&running(server)?.database_url, amounts.copy_rows).await?;
+    let again = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;
     #[expect(clippy::cast_precision_loss, reason = "counts are small")]
     let rate = total as f64 / spent.as_secs_f64();
-    rows.push(Row::ratio(&format!("replay of {total} results against COPY"), rate, "rows/s", f64::midpoint(copy, again), Target::AtLeast(0.6)));
+    rows.push(Row::ratio(
+        &format!("replay of {total} results against COPY"),
+        rate,
+        "rows/s",
+        f64::midpoint(copy, again),
+        Target::AtLeast(0.6),
+    ));
     let name = format!("peak memory of that replay against one of {held}");
     rows.push(Row::ratio(&name, mib(large_peak), "MiB", mib(small_peak), Target::AtMost(1.2)));
     Ok(())
@@ -237,13 +276,17 @@ async fn results(client: &Client) -> anyhow::Result<u64> {
     }
 }
 
-fn running(server: &Server) -> anyhow::Result<Running> {
-    Running::read(&server.data_dir).map_err(Into::into)
+/// Where the server's children are.
+struct Children {
+    database_url: String,
+    /// With the credential in it.
+    nats_url: String,
 }
 
-async fn log(running: &Running) -> anyhow::Result<EventLog> {
-    let credentials = Credentials { user: running.nats_user.clone(), password: running.nats_password.clone() };
-    Ok(EventLog::connect(NatsOptions { credentials: Some(credentials), ..NatsOptions::new(&running.nats_url) }).await?)
+fn children(server: &Server) -> anyhow::Result<Children> {
+    let running = Running::read(&server.data_dir)?.context("the server isn't running")?;
+    let (database_url, nats_url) = running.database_url.zip(running.nats_url).context("its servers aren't children")?;
+    Ok(Children { database_url, nats_url })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes are small")]

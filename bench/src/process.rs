@@ -48,7 +48,8 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended at start: {status}");
             }
-            if client.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if client.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|answer| answer.status().is_success())
+            {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -93,7 +94,8 @@ impl Drop for Server {
 /// Runs a subcommand to its end; gives how long it took and its peak memory, bytes.
 pub fn run(arguments: &[&str], data_dir: &Path) -> anyhow::Result<(Duration, u64)> {
     let started = Instant::now();
-    let mut child = Command::new(binary()?).args(arguments).arg("--data-dir").arg(data_dir).stdout(Stdio::null()).spawn()?;
+    let mut child =
+        Command::new(binary()?).args(arguments).arg("--data-dir").arg(data_dir).stdout(Stdio::null()).spawn()?;
     let mut peak = 0;
     let status = loop {
         // The peak only grows, so the last look before the end is the peak up to a moment before it.

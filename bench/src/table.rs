@@ -45,7 +45,15 @@ impl Row {
         Self::new(name, value, unit, None, None, target, value)
     }
 
-    fn new(name: &str, value: f64, unit: &'static str, baseline: Option<f64>, ratio: Option<f64>, target: Target, judged: f64) -> Self {
+    fn new(
+        name: &str,
+        value: f64,
+        unit: &'static str,
+        baseline: Option<f64>,
+        ratio: Option<f64>,
+        target: Target,
+        judged: f64,
+    ) -> Self {
         let (target, met) = match target {
             Target::None => (None, None),
             Target::AtLeast(bound) => (Some(format!(">= {bound}")), Some(judged >= bound)),
@@ -61,7 +69,10 @@ impl Row {
 /// When the file cannot be written.
 #[allow(clippy::print_stdout, reason = "the table is this program's output")]
 pub fn publish(rows: &[Row], file: &Path) -> anyhow::Result<()> {
-    println!("{:<58} {:>12} {:<7} {:>12} {:>7} {:>8}  met", "measurement", "value", "unit", "baseline", "ratio", "target");
+    println!(
+        "{:<58} {:>12} {:<7} {:>12} {:>7} {:>8}  met",
+        "measurement", "value", "unit", "baseline", "ratio", "target"
+    );
     for row in rows {
         let number = |value: Option<f64>, digits| value.map_or(String::new(), |value| format!("{value:.digits$}"));
         println!(

@@ -61,7 +61,8 @@ test("the pages of a team with reports are accessible", async ({ page, signedUp 
   await expect(page).toHaveURL(new RegExp(`/runs/${accepted.run_id}$`));
   await expect(testsOf(page).first()).toBeVisible();
   await inspect(page, "run");
-  for (const name of ["Report", "Environment"]) await page.locator("summary", { hasText: name }).first().click();
+  for (const name of ["Report", "Environment", "Diagnostics"]) await page.locator("summary", { hasText: name }).first().click();
+  await expect(page.getByText("results.summary")).toBeVisible();
   await inspect(page, "run-details");
   await page.getByRole("button", { name: "Failed 15" }).click();
   await testsOf(page).filter({ hasText: "deep stack" }).first().click();

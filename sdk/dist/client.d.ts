@@ -57,7 +57,7 @@ export declare class ScaledTest {
     run(id: string, signal?: AbortSignal): Promise<T.RunDetail>;
     runResults(id: string, filter?: T.ResultFilter & T.Page, signal?: AbortSignal): Promise<T.ResultPage>;
     reports(filter?: T.RunFilter & T.Page, signal?: AbortSignal): Promise<T.ReportPage>;
-    report(id: string, signal?: AbortSignal): Promise<T.Report>;
+    report(id: string, signal?: AbortSignal): Promise<T.ReportDetail>;
     deleteReport(id: string): Promise<void>;
     result(reportId: string, resultId: string, signal?: AbortSignal): Promise<T.TestResultDetail>;
     /** The document as it was uploaded. */

@@ -159,7 +159,7 @@ export class ScaledTest {
         if (since !== undefined)
             url.searchParams.set("since", since);
         if (this.teamId !== undefined)
-            url.searchParams.set("team_id", this.teamId);
+            url.searchParams.set("team", this.teamId);
         return url.href;
     }
     async #send(request) {

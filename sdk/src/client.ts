@@ -114,7 +114,7 @@ export class ScaledTest {
   // ---- teams and tokens ----------------------------------------------------------------------------------------
 
   async teams(): Promise<T.Team[]> {
-    return (await this.#read(this.api.GET("/api/v1/teams"))).teams;
+    return (await this.#read(this.api.GET("/api/v1/teams"))).teams as T.Team[];
   }
 
   async tokens(teamId: string): Promise<T.ApiToken[]> {
@@ -160,14 +160,14 @@ export class ScaledTest {
     const query = { ...rest, ...(status?.length ? { status: status.join(",") } : {}) };
     return this.#read(
       this.api.GET("/api/v1/runs/{id}/results", { params: { path: { id }, query }, ...abortable(signal) }),
-    );
+    ) as Promise<T.ResultPage>;
   }
 
   reports(filter: T.RunFilter & T.Page = {}, signal?: AbortSignal): Promise<T.ReportPage> {
     return this.#read(this.api.GET("/api/v1/reports", { params: { query: filter }, ...abortable(signal) }));
   }
 
-  report(id: string, signal?: AbortSignal): Promise<T.Report> {
+  report(id: string, signal?: AbortSignal): Promise<T.ReportDetail> {
     return this.#read(this.api.GET("/api/v1/reports/{id}", { ...at({ id }), ...abortable(signal) }));
   }
 
@@ -181,7 +181,7 @@ export class ScaledTest {
         ...at({ id: reportId, result_id: resultId }),
         ...abortable(signal),
       }),
-    );
+    ) as Promise<T.TestResultDetail>;
   }
 
   /** The document as it was uploaded. */

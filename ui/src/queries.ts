@@ -81,6 +81,9 @@ export const resultsQuery = (runId: string, filter: ResultFilter) =>
     placeholderData: keepPreviousData,
   });
 
+export const reportQuery = (id: string) =>
+  queryOptions({ queryKey: scope("report", id), queryFn: ({ signal }) => client.report(id, signal), staleTime: Infinity });
+
 /** A result never changes, so it is kept for as long as the page is open. */
 export const resultQuery = (reportId: string, resultId: string) =>
   queryOptions({

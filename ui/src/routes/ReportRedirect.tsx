@@ -2,13 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { ApiError } from "@scaledtest/sdk";
 import { Navigate, useParams } from "@tanstack/react-router";
 import { ErrorBox, Skeleton } from "../components/States.tsx";
-import { client } from "../session.ts";
+import { reportQuery } from "../queries.ts";
 import { NotFound } from "./NotFound.tsx";
 
 /** `/reports/<id>` is the address that other programs know; the report's run is where it is shown. */
 export function ReportRedirect() {
   const { reportId } = useParams({ from: "/app/reports/$reportId" });
-  const query = useQuery({ queryKey: ["report", reportId], queryFn: ({ signal }) => client.report(reportId, signal) });
+  const query = useQuery(reportQuery(reportId));
   if (query.isPending) return <Skeleton rows={10} />;
   if (query.data) return <Navigate to="/runs/$runId" params={{ runId: query.data.run_id }} replace />;
   if (query.error instanceof ApiError && (query.error.status === 404 || query.error.status === 400)) return <NotFound what="This report" />;

@@ -19,7 +19,7 @@ it("does not show a message twice when the trace begins with it", () => {
 });
 
 it("opens the final execution of a retried test and lets the others be read", () => {
-  const attempts = [{ attempt: 1, status: "failed" as const, message: "first failure" }];
+  const attempts = [{ attempt: 1, status: "failed" as const, message: "first failure", attachments: [] }];
   render(<DetailBody result={{ ...result, attempts, message: "second failure" }} />);
   expect(screen.getByText("second failure")).toBeTruthy();
   expect(screen.queryByText("first failure")).toBeNull();

@@ -1,13 +1,14 @@
 import type { Diagnostic, Report, RunDetail } from "@scaledtest/sdk";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronRight, Download } from "lucide-react";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { Button } from "../../components/Button.tsx";
-import { messageOf } from "../../components/States.tsx";
+import { ErrorBox, messageOf } from "../../components/States.tsx";
 import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
 import { Time } from "../../components/Time.tsx";
-import { formatBytes, formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
+import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
+import { reportQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 import { Origin } from "../reports/RunRow.tsx";
 
@@ -20,14 +21,16 @@ function Tile({ label, children }: { label: string; children: ReactNode }) {
   );
 }
 
+/** A part that most readers do not need; it is not made before it is opened. */
 function Disclosure({ title, children }: { title: string; children: ReactNode }) {
+  const [open, setOpen] = useState(false);
   return (
-    <details className="panel group min-w-0">
+    <details className="panel group min-w-0" onToggle={(event) => { setOpen(event.currentTarget.open); }}>
       <summary className="flex items-center gap-1.5 rounded-lg px-3 py-2 font-medium">
         <ChevronRight aria-hidden size={15} className="transition-transform group-open:rotate-90" />
         {title}
       </summary>
-      <div className="border-t px-3 py-2.5">{children}</div>
+      {open && <div className="border-t px-3 py-2.5">{children}</div>}
     </details>
   );
 }
@@ -50,7 +53,7 @@ function DownloadButton({ report }: { report: Report }) {
       {download.isError && <span role="alert" className="text-[13px] text-failed">{messageOf(download.error)}</span>}
       <Button small disabled={download.isPending} onClick={() => { download.mutate(); }}>
         <Download aria-hidden size={14} />
-        Original{report.raw ? ` (${formatBytes(report.raw.bytes)})` : ""}
+        Original
       </Button>
     </span>
   );
@@ -94,11 +97,25 @@ function Environment({ values }: { values: [string, unknown][] }) {
   );
 }
 
-function Diagnostics({ items }: { items: Diagnostic[] }) {
+/** Reports whose diagnostics are shown together; a run has seldom more shards. */
+const MAX_DIAGNOSED = 30;
+
+/** What was odd in the run's documents; fetched when it is opened. */
+function Diagnostics({ reports }: { reports: Report[] }) {
+  const queries = useQueries({ queries: reports.slice(0, MAX_DIAGNOSED).map(({ id }) => reportQuery(id)) });
+  const failed = queries.find((query) => query.isError);
+  if (failed) return <ErrorBox error={failed.error} retry={() => void failed.refetch()} />;
+  if (queries.some((query) => query.isPending)) return <p role="status" className="text-muted-foreground">Loading…</p>;
+  const items = queries.flatMap((query) => query.data?.diagnostics ?? []);
+  if (items.length === 0) return <p className="text-muted-foreground">Nothing odd was found in what was uploaded.</p>;
+  return <DiagnosticList items={items} />;
+}
+
+function DiagnosticList({ items }: { items: Diagnostic[] }) {
   return (
     <ul className="flex flex-col gap-2">
-      {items.map((item) => (
-        <li key={`${item.code} ${item.path}`}>
+      {items.map((item, index) => (
+        <li key={index}>
           <p>{item.message}{item.count > 1 && <span className="text-muted-foreground"> ({formatCount(item.count)} times)</span>}</p>
           <p className="font-mono text-xs break-all text-muted-foreground">{item.code} at {item.path}</p>
         </li>
@@ -122,7 +139,6 @@ function environmentOf(reports: Report[]): [string, unknown][] {
 export function RunHeader({ run }: { run: RunDetail }) {
   const { summary, report_list: reports } = run;
   const environment = environmentOf(reports);
-  const diagnostics = reports.flatMap((report) => report.diagnostics ?? []);
   return (
     <>
       <nav aria-label="Breadcrumb" className="mb-1 text-[13px] text-muted-foreground">
@@ -156,9 +172,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
         {environment.length > 0 && (
           <Disclosure title="Environment"><Environment values={environment} /></Disclosure>
         )}
-        {diagnostics.length > 0 && (
-          <Disclosure title={`Diagnostics (${String(diagnostics.length)})`}><Diagnostics items={diagnostics} /></Disclosure>
-        )}
+        <Disclosure title="Diagnostics"><Diagnostics reports={reports} /></Disclosure>
       </div>
     </>
   );

@@ -71,14 +71,12 @@ export const projectsQuery = () =>
 export const runQuery = (id: string) =>
   queryOptions({ queryKey: keys.run(id), queryFn: ({ signal }) => client.run(id, signal) });
 
-export const resultsQuery = (runId: string, filter: ResultFilter) =>
-  infiniteQueryOptions({
-    queryKey: [...keys.run(runId), "results", filter],
-    queryFn: ({ pageParam, signal }) =>
-      client.runResults(runId, { ...filter, limit: RESULT_PAGE, ...(pageParam && { cursor: pageParam }) }, signal),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    placeholderData: keepPreviousData,
+/** One page of a run's tests, by number, so that any place in the list can be jumped to. */
+export const resultPageQuery = (runId: string, filter: ResultFilter, page: number) =>
+  queryOptions({
+    queryKey: [...keys.run(runId), "results", filter, page],
+    queryFn: ({ signal }) =>
+      client.runResults(runId, { ...filter, limit: RESULT_PAGE, ...(page > 0 && { offset: page * RESULT_PAGE }) }, signal),
   });
 
 export const reportQuery = (id: string) =>

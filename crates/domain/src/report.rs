@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 /// Results in one chunk, at most.
 pub const CHUNK_RESULTS: usize = 500;
-/// Bytes of JSON in one chunk before compression, at most (unless a single result is larger).
-pub const CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes of JSON in one chunk before compression, at most (unless a single result is larger). Small enough that packing one
+/// overlaps with parsing the next.
+pub const CHUNK_BYTES: usize = 96 * 1024;
 /// Bytes of a message, a trace, or an output stream, at most; head and tail are kept.
 pub const MAX_TEXT: usize = 64 * 1024;
 /// Attempts kept of one test, at most; the first and the last are.
@@ -307,11 +308,8 @@ pub struct ReportMeta {
     pub extra: Map<String, Value>,
 }
 
-#[derive(Serialize)]
-struct ChunkOut<'a> {
-    v: u32,
-    results: &'a [TestResult],
-}
+/// The version of the chunk format that we write.
+const CHUNK_VERSION: u32 = 1;
 
 #[derive(Deserialize)]
 struct ChunkIn {
@@ -319,15 +317,73 @@ struct ChunkIn {
     results: Vec<TestResult>,
 }
 
-/// The version of the chunk format that we write.
-const CHUNK_VERSION: u32 = 1;
 
-/// Results as one chunk of the log: JSON, zstd.
+/// Results on their way to becoming a chunk of the log: each is written as it comes, so that the size is known exactly.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    json: Vec<u8>,
+    results: usize,
+}
+
+impl Chunk {
+    /// How many results it holds.
+    pub fn results(&self) -> usize {
+        self.results
+    }
+
+    /// Adds a result, unless the chunk would hold too much then: at most [`CHUNK_RESULTS`], and [`CHUNK_BYTES`] of JSON
+    /// except for a single larger one. Tells whether it was added.
+    ///
+    /// # Errors
+    /// When serialising fails, which well-formed results cannot make happen.
+    pub fn push(&mut self, result: &TestResult) -> Result<bool, DecodeError> {
+        let before = self.json.len();
+        self.append(result)?;
+        let fits = self.results <= CHUNK_RESULTS && (self.json.len() <= CHUNK_BYTES || self.results == 1);
+        if !fits {
+            self.json.truncate(before);
+            self.results -= 1;
+        }
+        Ok(fits)
+    }
+
+    fn append(&mut self, result: &TestResult) -> Result<(), DecodeError> {
+        match self.results {
+            0 => self.open(),
+            _ => self.json.push(b','),
+        }
+        serde_json::to_writer(&mut self.json, result)?;
+        self.results += 1;
+        Ok(())
+    }
+
+    fn open(&mut self) {
+        self.json.extend_from_slice(format!("{{\"v\":{CHUNK_VERSION},\"results\":[").as_bytes());
+    }
+
+    /// The message: JSON, zstd.
+    ///
+    /// # Errors
+    /// When zstd cannot allocate.
+    pub fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
+        if self.results == 0 {
+            self.open();
+        }
+        self.json.extend_from_slice(b"]}");
+        compress(&self.json)
+    }
+}
+
+/// Results as one chunk, however many and large.
 ///
 /// # Errors
-/// When serialising fails, which well-formed results cannot make happen.
+/// As [`Chunk::push`] and [`Chunk::finish`].
 pub fn encode_chunk(results: &[TestResult]) -> Result<Vec<u8>, DecodeError> {
-    compress(&serde_json::to_vec(&ChunkOut { v: CHUNK_VERSION, results })?)
+    let mut chunk = Chunk::default();
+    for result in results {
+        chunk.append(result)?;
+    }
+    chunk.finish()
 }
 
 /// Reads a chunk back.

@@ -23,6 +23,7 @@ export function Confirm(props: {
         <div className="fixed inset-0 z-50 bg-black/45" aria-hidden />
         <Radix.Content
           role="alertdialog"
+          aria-modal="true"
           className="panel fixed top-1/2 left-1/2 z-50 w-[min(26rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 p-5 shadow-xl"
         >
           <Radix.Title asChild><h1 className="text-base font-semibold">{props.title}</h1></Radix.Title>

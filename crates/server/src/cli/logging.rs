@@ -11,6 +11,8 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// When the level is no filter.
 pub fn start(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log_level).context("ST_LOG_LEVEL")?;
+    // `drop schema if exists` and the like are no news.
+    let filter = filter.add_directive("sqlx::postgres::notice=warn".parse()?);
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),

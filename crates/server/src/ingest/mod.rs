@@ -3,6 +3,7 @@
 //! Nothing is acknowledged before the commit `report.ingested` is in the log: it names the chunks, and is the atomic point.
 
 mod identity;
+mod packer;
 mod params;
 mod spool;
 
@@ -20,10 +21,11 @@ use scaledtest_commands::{project, report};
 use scaledtest_domain::{
     Actor, CommandId, Hash16, Kind, Position, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
     events::report::{Body as Document, Chunks, Ingested, Origin},
-    report::{CHUNK_BYTES, CHUNK_RESULTS, Diagnostic, TestResult, encode_chunk},
+    report::Diagnostic,
 };
-use scaledtest_eventlog::{ChunkWriter, CommandMeta, ExecuteError};
+use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
+use packer::Packer;
 use spool::Spooled;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -73,7 +75,7 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<Accept
     let work = move || {
         let _slot = slot;
         let document = spool::inflate(packed, upload.encoding.as_deref(), &dir, limits)?;
-        Ingestion { app, upload, document, handle }.run()
+        Ingestion { app, upload, document: Arc::new(document), handle }.run()
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?
 }
@@ -82,7 +84,7 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<Accept
 struct Ingestion {
     app: Arc<App>,
     upload: Upload,
-    document: Spooled,
+    document: Arc<Spooled>,
     handle: tokio::runtime::Handle,
 }
 
@@ -141,10 +143,11 @@ impl Ingestion {
 
     /// Keeps the original document, beside the parsing.
     fn store_document(&self, report: ReportId, upload: UploadId) -> tokio::task::JoinHandle<Result<(), ApiError>> {
-        let packed = scaledtest_domain::compress(&self.document);
+        let document = Arc::clone(&self.document);
         let (log, team) = (self.app.log.clone(), self.upload.team);
         self.handle.spawn(async move {
-            let packed = packed.map_err(|error| ApiError::internal(&error))?;
+            let packing = tokio::task::spawn_blocking(move || scaledtest_domain::compress(&document)).await;
+            let packed = packing.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
             log.put_raw(team, report, upload, Bytes::from(packed)).await.map_err(ApiError::from)
         })
     }
@@ -158,12 +161,12 @@ impl Ingestion {
         upload: UploadId,
     ) -> Result<(Outcome, Chunks), ApiError> {
         let writer = self.app.log.chunk_writer(self.upload.team, report, upload);
-        let mut chunker = Chunker { handle: &self.handle, writer, results: Vec::with_capacity(CHUNK_RESULTS), bytes: 0 };
-        let outcome = document.read_tests(envelope, project, |result| chunker.push(result)).map_err(|error| match error {
+        let mut packer = Packer::new(&self.handle, writer);
+        let outcome = document.read_tests(envelope, project, |result| packer.push(&result)).map_err(|error| match error {
             ReadError::Format(error) => unreadable(error),
             ReadError::Sink(error) => error,
         })?;
-        Ok((outcome, chunker.finish()?))
+        Ok((outcome, packer.finish()?))
     }
 
     #[allow(clippy::too_many_arguments, reason = "everything that a report is comes together here, once")]
@@ -226,51 +229,6 @@ impl Ingestion {
             Err(error) => Err(ApiError::from_execute(error)),
         }
     }
-}
-
-/// Groups results into chunks and hands them to the log.
-struct Chunker<'a> {
-    handle: &'a tokio::runtime::Handle,
-    writer: ChunkWriter,
-    results: Vec<TestResult>,
-    bytes: usize,
-}
-
-impl Chunker<'_> {
-    fn push(&mut self, result: TestResult) -> Result<(), ApiError> {
-        let bytes = weight(&result);
-        if self.results.len() >= CHUNK_RESULTS || (self.bytes + bytes > CHUNK_BYTES && !self.results.is_empty()) {
-            self.flush()?;
-        }
-        self.bytes += bytes;
-        self.results.push(result);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), ApiError> {
-        let chunk = encode_chunk(&self.results).map_err(|error| ApiError::internal(&error))?;
-        self.results.clear();
-        self.bytes = 0;
-        self.handle.block_on(self.writer.push(chunk)).map_err(ApiError::from)
-    }
-
-    fn finish(mut self) -> Result<Chunks, ApiError> {
-        if !self.results.is_empty() {
-            self.flush()?;
-        }
-        self.handle.block_on(self.writer.finish()).map_err(ApiError::from)
-    }
-}
-
-/// About how many bytes of JSON a result is: its long texts, and an allowance for the rest.
-fn weight(result: &TestResult) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let attempts = result.attempts.iter().map(|attempt| {
-        200 + text(&attempt.message) + text(&attempt.trace) + text(&attempt.snippet) + text(&attempt.stdout) + text(&attempt.stderr)
-    });
-    let own = text(&result.message) + text(&result.trace) + text(&result.snippet) + text(&result.stdout) + text(&result.stderr);
-    let extra: usize = if result.extra.is_empty() { 0 } else { 200 * result.extra.len() };
-    300 + result.name.len() + own + extra + 100 * (result.steps.len() + result.attachments.len()) + attempts.sum::<usize>()
 }
 
 /// The upload's parameters win over the report's environment.

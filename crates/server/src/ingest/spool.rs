@@ -1,7 +1,7 @@
 //! Takes an upload off the wire: bounded, inflated, and readable twice without holding it in memory.
 
 use crate::http::error::ApiError;
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, BodyDataStream, HttpBody};
 use domain::ErrorKind;
 use futures_util::StreamExt;
 use memmap2::Mmap;
@@ -37,6 +37,13 @@ enum Spool<'a> {
 impl<'a> Spool<'a> {
     fn new(dir: &'a Path) -> Self {
         Self::Memory { bytes: Vec::new(), dir }
+    }
+
+    /// Makes room for as much as is announced, within what stays in memory.
+    fn expect(&mut self, bytes: u64) {
+        if let (Self::Memory { bytes: room, .. }, Ok(expected)) = (self, usize::try_from(bytes)) {
+            room.reserve_exact(expected.min(IN_MEMORY));
+        }
     }
 
     fn len(&self) -> u64 {
@@ -114,6 +121,7 @@ fn map(file: &File) -> io::Result<Mmap> {
 /// 413 over the limit, 400 when the connection breaks off or stays silent, 500 when the disk refuses.
 pub async fn receive(body: Body, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
     let mut spool = Spool::new(dir);
+    spool.expect(body.size_hint().lower());
     let mut stream: BodyDataStream = body.into_data_stream();
     loop {
         let piece = match tokio::time::timeout(IDLE, stream.next()).await {

@@ -25,7 +25,7 @@ export function Origin({ run }: { run: Pick<Run, "branch" | "commit" | "pr" | "b
           <span className="font-mono text-xs">{shortCommit(run.commit)}</span>
         </span>
       )}
-      {run.pr && <span>PR {String(run.pr).replace(/^#?/, "#")}</span>}
+      {run.pr && <span>PR {run.pr.replace(/^#?/, "#")}</span>}
       {link ? (
         <a href={link} target="_blank" rel="noreferrer noopener" className="relative z-10 inline-flex items-center gap-1 underline underline-offset-2 hover:text-foreground">
           {build}

@@ -49,6 +49,8 @@ export function Detail(props: {
           <div className="min-h-0 flex-1 overflow-y-auto px-4 py-4">
             {query.isPending && <Skeleton rows={5} />}
             {query.isError && <ErrorBox title="This test could not be loaded" error={query.error} retry={() => void query.refetch()} />}
+            {/* Between the dialog's own title and the headings below it. */}
+            {!wide && <h2 className="sr-only">Details</h2>}
             {query.data && <DetailBody result={query.data} />}
           </div>
         </Radix.Content>

@@ -23,7 +23,7 @@ function Output({ texts }: { texts: Texts }) {
       {snippet && <CodeBlock title="Source" text={snippet} wrapped={false} />}
       {stdout && <CodeBlock title="Standard output" text={stdout} />}
       {stderr && <CodeBlock title="Standard error" text={stderr} />}
-      {texts.attachments && texts.attachments.length > 0 && <Attachments items={texts.attachments} />}
+      {texts.attachments.length > 0 && <Attachments items={texts.attachments} />}
     </div>
   );
 }
@@ -108,7 +108,7 @@ function Attempts({ result }: { result: TestResultDetail }) {
 }
 
 function hasOutput({ message, trace, snippet, stdout, stderr, attachments }: Texts): boolean {
-  return [message, trace, snippet, stdout, stderr].some(Boolean) || (attachments?.length ?? 0) > 0;
+  return [message, trace, snippet, stdout, stderr].some(Boolean) || attachments.length > 0;
 }
 
 function Nothing({ status }: { status: Attempt["status"] }) {

@@ -4,24 +4,25 @@ import { useEffect, useLayoutEffect, useState, type KeyboardEvent, type MouseEve
 import { useMedia } from "../../hooks.ts";
 import { cx } from "../../lib/cx.ts";
 import { TestRow } from "./TestRow.tsx";
-import { refOf } from "./Tests.tsx";
+import type { Range } from "./useResults.ts";
 
 const ROW = 48;
 /** Room for the finger on small screens. */
 const TALL_ROW = 56;
-/** Rows fetched ahead of the last one on screen. */
-const AHEAD = 150;
 /** What the sticky bars cover, so that a row moved into view by a key is not under them. */
 const COVERED = 110;
 
 interface Props {
   ref: RefObject<HTMLDivElement | null>;
-  results: TestResult[];
+  /** A test by its place; undefined while it is being fetched. */
+  at: (index: number) => TestResult | undefined;
   total: number;
-  openRef: string | undefined;
+  /** The place of the open test, -1 when it is not among those that are here. */
+  openIndex: number;
+  isOpen: boolean;
   stale: boolean;
   onShow: (result: TestResult | undefined) => void;
-  onMore: () => void;
+  onRange: (range: Range) => void;
 }
 
 /** Where the list begins on the page; changes when something above it opens or wraps. */
@@ -40,7 +41,7 @@ function useOffset(ref: RefObject<HTMLDivElement | null>): number {
 }
 
 /** The tests as one list box over the page's own scrolling: only the rows near the screen exist. */
-export function TestList({ ref, results, total, openRef, stale, onShow, onMore }: Props) {
+export function TestList({ ref, at, total, openIndex, isOpen, stale, onShow, onRange }: Props) {
   const height = useMedia("(max-width: 40rem)") ? TALL_ROW : ROW;
   const offset = useOffset(ref);
   const [active, setActive] = useState(-1);
@@ -55,19 +56,21 @@ export function TestList({ ref, results, total, openRef, stale, onShow, onMore }
   useEffect(() => { rows.measure(); }, [height, rows]);
 
   const items = rows.getVirtualItems();
+  const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (results.length < total && last + AHEAD >= results.length) onMore();
-  }, [last, results.length, total, onMore]);
+  useEffect(() => { onRange({ first, last }); }, [first, last, onRange]);
 
-  const openIndex = openRef === undefined ? -1 : results.findIndex((result) => refOf(result) === openRef);
   const current = active >= 0 && active < total ? active : openIndex;
 
+  const show = (index: number) => {
+    const result = at(index);
+    if (result) onShow(result);
+  };
   const move = (index: number) => {
     const next = Math.max(0, Math.min(total - 1, index));
     setActive(next);
     rows.scrollToIndex(next);
-    if (openRef !== undefined && results[next]) onShow(results[next]);
+    if (isOpen) show(next);
   };
   const page = Math.max(1, Math.floor(window.innerHeight / height) - 4);
   const keys: Record<string, () => void> = {
@@ -77,8 +80,8 @@ export function TestList({ ref, results, total, openRef, stale, onShow, onMore }
     PageUp: () => { move(current - page); },
     Home: () => { move(0); },
     End: () => { move(total - 1); },
-    Enter: () => { onShow(results[current]); },
-    " ": () => { onShow(results[current]); },
+    Enter: () => { show(current); },
+    " ": () => { show(current); },
     Escape: () => { onShow(undefined); },
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -90,9 +93,9 @@ export function TestList({ ref, results, total, openRef, stale, onShow, onMore }
   const onClick = (event: MouseEvent) => {
     const row = (event.target as HTMLElement).closest<HTMLElement>("[data-index]");
     const index = Number(row?.dataset.index ?? -1);
-    if (!results[index]) return;
+    if (index < 0) return;
     setActive(index);
-    onShow(results[index]);
+    show(index);
   };
 
   return (
@@ -117,7 +120,7 @@ export function TestList({ ref, results, total, openRef, stale, onShow, onMore }
           height={height}
           active={index === current}
           open={index === openIndex}
-          result={results[index]}
+          result={at(index)}
         />
       ))}
     </div>

@@ -1,16 +1,15 @@
 import type { RunDetail, TestResult } from "@scaledtest/sdk";
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { plural } from "../../lib/format.ts";
 import { readResultSearch, readTestRef, toResultFilter, type ResultSearch } from "../../lib/search.ts";
-import { resultsQuery } from "../../queries.ts";
 import { Detail } from "./Detail.tsx";
 import { TestList } from "./TestList.tsx";
 import { Toolbar } from "./Toolbar.tsx";
+import { placeOf, useResults, type Range } from "./useResults.ts";
 
-export const refOf = (result: TestResult) => `${result.report_id}.${String(result.id)}`;
+export const refOf = (result: TestResult) => `${result.report_id}.${result.id}`;
 
 /** `/` jumps to the search box, as long as nothing else is being typed into. */
 function useSlash(focus: () => void) {
@@ -33,24 +32,16 @@ export function Tests({ run }: { run: RunDetail }) {
   const navigate = useNavigate({ from: "/runs/$runId" });
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
-  const query = useInfiniteQuery(resultsQuery(run.id, toResultFilter(search)));
-  const results = useMemo(() => query.data?.pages.flatMap((page) => page.results) ?? [], [query.data]);
-  const total = query.data?.pages[0]?.total ?? 0;
+  const [range, setRange] = useState<Range>({ first: 0, last: 0 });
+  const filter = toResultFilter(search);
+  const { head, total, pages, broken, at } = useResults(run.id, filter, range);
   const open = readTestRef(search.test);
   useSlash(useCallback(() => { field.current?.focus(); }, []));
 
-  const change = useCallback((next: Partial<ResultSearch>) => {
+  const change = (next: Partial<ResultSearch>) => {
     void navigate({ search: (now) => readResultSearch({ ...now, ...next }), replace: true, resetScroll: false });
-  }, [navigate]);
-
-  const show = useCallback((result: TestResult | undefined) => {
-    change({ test: result && refOf(result) });
-  }, [change]);
-
-  const { hasNextPage, isFetchingNextPage, fetchNextPage, isFetchNextPageError } = query;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage]);
+  };
+  const show = (result: TestResult | undefined) => { change({ test: result && refOf(result) }); };
 
   return (
     <section aria-labelledby="tests" className="panel min-w-0">
@@ -58,23 +49,25 @@ export function Tests({ run }: { run: RunDetail }) {
       <div className="z-20 rounded-t-lg bg-card lg:sticky lg:top-0">
         <Toolbar summary={run.summary} search={search} field={field} onChange={change} />
       </div>
-      <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "test")} shown` : "Loading tests"}</p>
-      {query.isPending && <Skeleton rows={10} className="border-0" />}
-      {query.isError && results.length === 0 && <div className="p-3"><ErrorBox error={query.error} retry={() => void query.refetch()} /></div>}
-      {query.isSuccess && total === 0 && <p className="px-4 py-12 text-center text-muted-foreground">No test matches these filters.</p>}
+      <p role="status" className="sr-only">{head.isSuccess ? `${plural(total, "test")} shown` : "Loading tests"}</p>
+      {head.isPending && <Skeleton rows={10} className="border-0" />}
+      {head.isError && <div className="p-3"><ErrorBox error={head.error} retry={() => void head.refetch()} /></div>}
+      {head.isSuccess && total === 0 && <p className="px-4 py-12 text-center text-muted-foreground">No test matches these filters.</p>}
       {total > 0 && (
         <TestList
+          key={JSON.stringify(filter)}
           ref={list}
-          results={results}
+          at={at}
           total={total}
-          openRef={search.test}
-          stale={query.isPlaceholderData}
+          openIndex={search.test === undefined ? -1 : placeOf(pages, (result) => refOf(result) === search.test)}
+          isOpen={open !== undefined}
+          stale={head.isPlaceholderData}
           onShow={show}
-          onMore={more}
+          onRange={setRange}
         />
       )}
-      {isFetchNextPageError && (
-        <div className="sticky bottom-2 p-3"><ErrorBox title="The rest could not be loaded" error={query.error} retry={() => void fetchNextPage()} /></div>
+      {broken && (
+        <div className="sticky bottom-2 p-3"><ErrorBox title="Some tests could not be loaded" error={broken.error} retry={() => void broken.refetch()} /></div>
       )}
       {open && (
         <Detail

@@ -1,6 +1,7 @@
 //! How much is applied at once.
 
-use crate::Item;
+use crate::{Item, checkpoint::Checkpoint};
+use scaledtest_domain::Position;
 
 /// Rows in a batch, at most (unless a single commit is larger).
 const MAX_ROWS: usize = 5_000;
@@ -24,6 +25,14 @@ impl Batch {
 
     pub fn is_full(&self) -> bool {
         self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
+    }
+
+    /// Where it ends, if nothing in it concerns the projection.
+    pub fn passes(&self, from: &Checkpoint) -> Option<Checkpoint> {
+        let last = self.items.last()?;
+        let foreign = self.items.iter().all(|item| item.events.is_empty() && item.poison.is_none());
+        let position = Position { epoch: from.position.epoch, n: last.n };
+        foreign.then_some(Checkpoint { position, commit: Some(last.id()) })
     }
 
     /// Position of its last commit.

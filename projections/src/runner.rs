@@ -14,7 +14,7 @@ use crate::{Positions, Projection, schema};
 use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -226,6 +226,9 @@ impl Task {
         let mut tick = tokio::time::interval(IDLE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle = 0;
+        // Passed, but not written yet: nothing up to there concerns this projection.
+        let mut passed: Option<Checkpoint> = None;
+        let mut written = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -237,8 +240,14 @@ impl Task {
                         None => return Ok(End::Again),
                     };
                     idle = 0;
+                    if written.elapsed() < IDLE && let Some(to) = batch.passes(&checkpoint) {
+                        self.publish(&to).await;
+                        passed = Some(to);
+                        continue;
+                    }
                     let applied = drive::apply(conn, &*self.projection, self.name(), &batch.items, checkpoint).await?;
                     drop(batch);
+                    (passed, written) = (None, Instant::now());
                     if applied.checkpoint != checkpoint {
                         checkpoint = applied.checkpoint;
                         self.publish(&checkpoint).await;
@@ -252,6 +261,10 @@ impl Task {
                 }
                 _ = tick.tick() => {
                     idle += 1;
+                    if let Some(to) = passed.take() {
+                        checkpoint::advance(conn, self.name(), &checkpoint, &to).await?.ok_or(Failure::Lost)?;
+                        (checkpoint, written) = (to, Instant::now());
+                    }
                     if let Some(end) = session::within(LOOK, self.look_around(conn, &checkpoint, idle)).await? {
                         return Ok(end);
                     }

@@ -4,7 +4,10 @@ use crate::{CommandId, CommitId, Event, Kind, StreamId, TeamId, TokenId, UserId}
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{cell::RefCell, fmt};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 use uuid::Uuid;
 
 /// Who did it. Ids only: names and addresses never enter the log.
@@ -216,14 +219,10 @@ impl Commit {
 /// # Errors
 /// When zstd cannot allocate.
 pub fn compress(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let failed = |error: std::io::Error| DecodeError::Compression(error.to_string());
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => slot.insert(zstd::bulk::Compressor::new(LEVEL).map_err(failed)?),
-        };
-        compressor.compress(bytes).map_err(failed)
-    })
+    let mut compressor = COMPRESSORS.take(|| zstd::bulk::Compressor::new(LEVEL)).map_err(failed)?;
+    let packed = compressor.compress(bytes).map_err(failed);
+    COMPRESSORS.give_back(compressor);
+    packed
 }
 
 /// Undoes [`compress`], refusing to inflate to more than `limit` bytes.
@@ -231,26 +230,44 @@ pub fn compress(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
 /// # Errors
 /// When it is not zstd or would be larger than `limit`.
 pub fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
-    let failed = |error: std::io::Error| DecodeError::Compression(error.to_string());
     let capacity = zstd::zstd_safe::get_frame_content_size(bytes)
         .ok()
         .flatten()
         .and_then(|size| usize::try_from(size).ok())
         .map_or(limit, |size| size.min(limit));
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(decompressor) => decompressor,
-            None => slot.insert(zstd::bulk::Decompressor::new().map_err(failed)?),
-        };
-        decompressor.decompress(bytes, capacity).map_err(failed)
-    })
+    let mut decompressor = DECOMPRESSORS.take(zstd::bulk::Decompressor::new).map_err(failed)?;
+    let unpacked = decompressor.decompress(bytes, capacity).map_err(failed);
+    DECOMPRESSORS.give_back(decompressor);
+    unpacked
+}
+
+fn failed(error: std::io::Error) -> DecodeError {
+    DecodeError::Compression(error.to_string())
 }
 
 /// What [`compress`] uses.
 const LEVEL: i32 = 1;
 
-// Making a context costs more than compressing a chunk: each thread keeps its own.
-thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+// Making a context costs more than compressing a chunk, so some are kept; one per thread would be many megabytes.
+static COMPRESSORS: Pool<zstd::bulk::Compressor<'static>> = Pool(Mutex::new(Vec::new()));
+static DECOMPRESSORS: Pool<zstd::bulk::Decompressor<'static>> = Pool(Mutex::new(Vec::new()));
+
+/// Contexts waiting to be used again.
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    /// Kept, at most; more work at once makes its own.
+    const KEPT: usize = 4;
+
+    fn take(&self, make: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.map_or_else(make, Ok)
+    }
+
+    fn give_back(&self, context: T) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < Self::KEPT {
+            kept.push(context);
+        }
+    }
 }

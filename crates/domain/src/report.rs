@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 
 /// Results in one chunk, at most.
 pub const CHUNK_RESULTS: usize = 500;
-/// Bytes of JSON in one chunk before compression, at most (unless a single result is larger). Small enough that packing one
-/// overlaps with parsing the next.
-pub const CHUNK_BYTES: usize = 96 * 1024;
+/// Bytes of JSON in one chunk before compression, at most (unless a single result is larger).
+pub const CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes of a message, a trace, or an output stream, at most; head and tail are kept.
 pub const MAX_TEXT: usize = 64 * 1024;
 /// Attempts kept of one test, at most; the first and the last are.
@@ -316,7 +315,6 @@ struct ChunkIn {
     v: u32,
     results: Vec<TestResult>,
 }
-
 
 /// Results on their way to becoming a chunk of the log: each is written as it comes, so that the size is known exactly.
 #[derive(Debug, Default)]

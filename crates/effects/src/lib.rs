@@ -21,7 +21,9 @@ pub async fn run(log: EventLog, clock: Arc<dyn Clock>, stop: CancellationToken) 
         let done = stop.run_until_cancelled(remove_orphan_chunks(&log, clock.now(), GRACE)).await;
         match done {
             None => return,
-            Some(Ok(removed)) if removed.uploads > 0 => tracing::info!(uploads = removed.uploads, "removed orphaned chunks"),
+            Some(Ok(removed)) if removed.uploads > 0 => {
+                tracing::info!(uploads = removed.uploads, "removed orphaned chunks")
+            }
             Some(Ok(_)) => {}
             Some(Err(error)) => tracing::warn!(%error, "removing orphaned chunks; trying again later"),
         }

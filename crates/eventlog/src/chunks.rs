@@ -4,6 +4,7 @@ use crate::{
     ChunkError, EventLog, LogError,
     log::{Backend, Stored},
     nats::{Outgoing, Pending},
+    recent::LARGEST,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,9 @@ pub struct ChunkWriter {
     range: Option<(u64, u64)>,
     hash: Sha256,
     pending: VecDeque<Pending>,
+    /// All of them, as long as they are few; see [`crate::recent`].
+    kept: Option<Vec<Bytes>>,
+    bytes: usize,
 }
 
 fn subject(team: TeamId, report: ReportId, upload: UploadId) -> String {
@@ -56,9 +60,15 @@ impl ChunkWriter {
     /// As soon as one is known not to be stored. Then the upload is lost: start another.
     pub async fn push(&mut self, payload: Vec<u8>) -> Result<(), LogError> {
         self.hash.update(&payload);
+        let payload = Bytes::from(payload);
+        self.bytes += payload.len();
+        match &mut self.kept {
+            Some(kept) if self.bytes <= LARGEST => kept.push(payload.clone()),
+            kept => *kept = None,
+        }
         let id = format!("{}:{}", self.upload.0.simple(), self.count);
         self.count += 1;
-        let message = Outgoing::chunk(&self.subject, id, payload.into());
+        let message = Outgoing::chunk(&self.subject, id, payload);
         match &self.log.backend {
             Backend::Memory(memory) => {
                 let n = memory.publish_chunk(message);
@@ -82,6 +92,9 @@ impl ChunkWriter {
     pub async fn finish(mut self) -> Result<Chunks, LogError> {
         while !self.pending.is_empty() {
             self.settle_one().await?;
+        }
+        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_empty()) {
+            self.log.recent.insert(self.upload, kept);
         }
         let (first, last) = self.range.unwrap_or_default();
         Ok(Chunks { count: self.count, first, last, hash: Hash16::from_digest(&self.hash.finalize()) })
@@ -113,6 +126,8 @@ impl EventLog {
             range: None,
             hash: Sha256::new(),
             pending: VecDeque::with_capacity(WINDOW),
+            kept: Some(Vec::new()),
+            bytes: 0,
         }
     }
 
@@ -129,6 +144,9 @@ impl EventLog {
     ) -> Result<Vec<Bytes>, ChunkError> {
         if chunks.count == 0 {
             return Ok(Vec::new());
+        }
+        if let Some(recent) = self.recent.take(upload) {
+            return Ok(recent);
         }
         let stored = self.chunk_range(&subject(team, report, upload), chunks.first, chunks.last).await?;
         // By number: one that was sent twice may stand twice, or behind later ones.
@@ -181,6 +199,9 @@ impl EventLog {
     }
 
     async fn erase(&self, subject: &str, range: (u64, u64)) -> Result<(), LogError> {
+        if let Some((.., upload)) = parse_subject(subject) {
+            self.recent.take(upload);
+        }
         match &self.backend {
             // An upload may have thousands of chunks: each request has its own deadline.
             Backend::Nats(nats) => nats.erase_chunks(subject, range, || self.until()).await,

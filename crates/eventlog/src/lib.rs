@@ -12,6 +12,7 @@ mod log;
 mod memory;
 mod nats;
 mod raw;
+mod recent;
 mod verify;
 
 pub use chunks::{ChunkUpload, ChunkWriter};

@@ -11,7 +11,13 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
     ("scaledtest-projections", &["scaledtest-domain", "scaledtest-eventlog"], true),
     (
         "scaledtest-effects",
-        &["scaledtest-domain", "scaledtest-commands", "scaledtest-eventlog", "scaledtest-projections", "scaledtest-formats"],
+        &[
+            "scaledtest-domain",
+            "scaledtest-commands",
+            "scaledtest-eventlog",
+            "scaledtest-projections",
+            "scaledtest-formats",
+        ],
         true,
     ),
     ("scaledtest-managed", &[], true),
@@ -42,7 +48,9 @@ fn every_room_imports_only_what_it_may() {
     for (package, dependencies) in dependencies() {
         let Some((_, allowed, may_do_io)) = ROOMS.iter().find(|(name, ..)| *name == package) else {
             if !["scaledtest-testkit", "scaledtest-bench"].contains(&package.as_str()) {
-                faults.push(format!("{package} is a new room: say in this test and in docs/architecture.md what it may import"));
+                faults.push(format!(
+                    "{package} is a new room: say in this test and in docs/architecture.md what it may import"
+                ));
             }
             continue;
         };
@@ -51,7 +59,9 @@ fn every_room_imports_only_what_it_may() {
                 faults.push(format!("{package} must not import {dependency}: events are the language between rooms"));
             }
             if !may_do_io && IMPURE.contains(&dependency.as_str()) {
-                faults.push(format!("{package} is pure and must not depend on {dependency}: pass what it would fetch in as a value"));
+                faults.push(format!(
+                    "{package} is pure and must not depend on {dependency}: pass what it would fetch in as a value"
+                ));
             }
             if let Some((_, user)) = SOLE_USERS.iter().find(|(name, user)| name == dependency && *user != package) {
                 faults.push(format!("{package} must not use {dependency}: only {user} does"));

@@ -15,6 +15,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     let mut touched = BTreeSet::new();
     let mut pending = Pending::default();
     let mut deleted = Vec::new();
+    let mut removed = false;
     for item in batch {
         for event in &item.events {
             match event {
@@ -29,6 +30,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 Event::Report(report::Event::Deleted(gone)) => {
                     pending.write(conn).await?;
                     deleted.push(gone.report.0);
+                    removed = true;
                 }
                 Event::User(_) | Event::Team(_) | Event::Token(_) | Event::Claim(_) => {}
             }
@@ -39,7 +41,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
         writes::delete_reports(conn, &deleted, &mut touched).await?;
     }
     let touched: Vec<Uuid> = touched.into_iter().collect();
-    writes::recompute_runs(conn, &touched).await
+    writes::recompute_runs(conn, &touched, removed).await
 }
 
 pub(super) fn team_of(item: &Item) -> Result<TeamId, ApplyError> {

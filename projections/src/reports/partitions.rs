@@ -9,20 +9,31 @@ use std::collections::BTreeSet;
 /// # Errors
 /// What the database says.
 pub async fn ensure(conn: &mut PgConnection, months: &BTreeSet<NaiveDate>) -> Result<(), sqlx::Error> {
-    for month in months {
+    if months.is_empty() {
+        return Ok(());
+    }
+    // Asked each time: a transaction that made one may have been rolled back, and a schema may be a new one.
+    let missing: Vec<NaiveDate> = sqlx::query_scalar(
+        "select month from unnest($1::date[], $2::text[]) as made (month, name) where to_regclass(name) is null",
+    )
+    .bind(months.iter().copied().collect::<Vec<_>>())
+    .bind(months.iter().map(|month| name("attempt", *month)).collect::<Vec<_>>())
+    .fetch_all(&mut *conn)
+    .await?;
+    for month in missing {
+        let end = month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
         for table in ["result", "attempt"] {
-            let name = format!("{table}_c0_y{:04}m{:02}", month.year(), month.month());
-            // Asked each time: a transaction that made it may have been rolled back, and a schema may be a new one.
-            let exists: bool =
-                sqlx::query_scalar("select to_regclass($1) is not null").bind(&name).fetch_one(&mut *conn).await?;
-            if !exists {
-                let end = month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
-                // Safe: words of ours and numbers only.
-                let sql =
-                    format!("create table {name} partition of {table}_c0 for values from ('{month}') to ('{end}')");
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
-            }
+            let name = name(table, month);
+            // Safe: words of ours and numbers only.
+            let sql = format!(
+                "create table if not exists {name} partition of {table}_c0 for values from ('{month}') to ('{end}')"
+            );
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *conn).await?;
         }
     }
     Ok(())
+}
+
+fn name(table: &str, month: NaiveDate) -> String {
+    format!("{table}_c0_y{:04}m{:02}", month.year(), month.month())
 }

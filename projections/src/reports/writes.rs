@@ -104,12 +104,19 @@ async fn recount_branches(conn: &mut PgConnection, branches: BTreeSet<(Uuid, Str
     Ok(())
 }
 
-/// Computes runs anew from their reports; a run without reports is gone.
-pub(super) async fn recompute_runs(conn: &mut PgConnection, runs: &[Uuid]) -> Result<(), ApplyError> {
+/// Computes runs anew from their reports; one whose last report was just removed is gone.
+pub(super) async fn recompute_runs(conn: &mut PgConnection, runs: &[Uuid], removed: bool) -> Result<(), ApplyError> {
     if runs.is_empty() {
         return Ok(());
     }
-    sqlx::query("delete from run where id = any($1)").bind(runs).execute(&mut *conn).await?;
-    sqlx::query(include_str!("runs.sql")).bind(runs).execute(conn).await?;
+    sqlx::query(include_str!("runs.sql")).bind(runs).execute(&mut *conn).await?;
+    if removed {
+        sqlx::query(
+            "delete from run where id = any($1) and not exists (select from report where report.run_id = run.id)",
+        )
+        .bind(runs)
+        .execute(conn)
+        .await?;
+    }
     Ok(())
 }

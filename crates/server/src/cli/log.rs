@@ -112,10 +112,13 @@ impl Findings {
         for (id, Live { team, report }) in &self.live {
             match log.read_chunks(*team, *id, report.upload, &report.chunks).await {
                 Ok(chunks) => {
-                    let results: Result<usize, _> = chunks.iter().map(|chunk| decode_chunk(chunk).map(|results| results.len())).sum();
+                    let results: Result<usize, _> =
+                        chunks.iter().map(|chunk| decode_chunk(chunk).map(|results| results.len())).sum();
                     match results {
                         Ok(results) if results as u64 == report.counts.tests => {}
-                        Ok(results) => faults.push(format!("report {id}: {results} results, {} were counted", report.counts.tests)),
+                        Ok(results) => {
+                            faults.push(format!("report {id}: {results} results, {} were counted", report.counts.tests))
+                        }
                         Err(error) => faults.push(format!("report {id}: {error}")),
                     }
                 }
@@ -134,14 +137,21 @@ impl Findings {
         if positions.wait(&["reports"], position, CATCH_UP).await {
             self.compare_rows(stores).await?;
         } else {
-            self.faults.push("the projection reports has not caught up with the log; its counts were not compared".to_owned());
+            self.faults
+                .push("the projection reports has not caught up with the log; its counts were not compared".to_owned());
         }
         let mut out = io::stdout().lock();
         for fault in &self.faults {
             writeln!(out, "{fault}")?;
         }
         let results: u64 = self.live.values().map(|live| live.report.counts.tests).sum();
-        writeln!(out, "{} commits, {} reports, {results} results, {} faults", self.commits, self.live.len(), self.faults.len())?;
+        writeln!(
+            out,
+            "{} commits, {} reports, {results} results, {} faults",
+            self.commits,
+            self.live.len(),
+            self.faults.len()
+        )?;
         if !self.faults.is_empty() {
             bail!("the log and the read models are not as they should be");
         }
@@ -158,11 +168,15 @@ impl Findings {
         .bind(i64::try_from(self.last)?)
         .fetch_all(&stores.db)
         .await?;
-        let rows: HashMap<ReportId, u64> = rows.into_iter().map(|(id, count)| (ReportId(id), count.unsigned_abs())).collect();
+        let rows: HashMap<ReportId, u64> =
+            rows.into_iter().map(|(id, count)| (ReportId(id), count.unsigned_abs())).collect();
         for (id, live) in &self.live {
             match rows.get(id) {
                 Some(count) if *count == live.report.counts.tests => {}
-                Some(count) => self.faults.push(format!("report {id}: the read model has {count} results, the log {}", live.report.counts.tests)),
+                Some(count) => self.faults.push(format!(
+                    "report {id}: the read model has {count} results, the log {}",
+                    live.report.counts.tests
+                )),
                 None => self.faults.push(format!("report {id} is in the log but not in the read model")),
             }
         }

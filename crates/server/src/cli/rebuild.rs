@@ -40,7 +40,8 @@ impl Rebuild {
         for projection in chosen {
             let started = Instant::now();
             let report = Reporter::new(projection.name());
-            let rebuilt = projections::rebuild(&stores.db, &stores.log, &projection, |progress| report.show(progress)).await?;
+            let rebuilt =
+                projections::rebuild(&stores.db, &stores.log, &projection, |progress| report.show(progress)).await?;
             report.finish(&format!(
                 "{}: {} results up to position {} in {:.1} s",
                 projection.name(),
@@ -58,7 +59,10 @@ impl Rebuild {
             let names: Vec<_> = all.iter().map(|projection| projection.name()).collect();
             ensure!(names.contains(&name.as_str()), "there is no projection {name:?}; there are: {}", names.join(", "));
         }
-        Ok(all.into_iter().filter(|projection| self.all || self.projection.iter().any(|name| name == projection.name())).collect())
+        Ok(all
+            .into_iter()
+            .filter(|projection| self.all || self.projection.iter().any(|name| name == projection.name()))
+            .collect())
     }
 }
 

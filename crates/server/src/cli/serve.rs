@@ -61,7 +61,7 @@ impl Serve {
         let listener = if self.roles.contains(&Role::Api) { Some(listen(config.port).await?) } else { None };
         let stores = stop.run_until_cancelled(stores::open(&addresses, &config)).await;
         let Some(stores) = stores.transpose()? else { return Ok(()) };
-        run(Parts { config, secrets, stores, roles: &self.roles, listener }, stop).await
+        Box::pin(run(Parts { config, secrets, stores, roles: &self.roles, listener }, stop)).await
     }
 }
 
@@ -91,7 +91,12 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
     let background = CancellationToken::new();
     tasks.spawn(positions.clone().listen(log.clone(), background.clone()));
     let runner = roles.contains(&Role::Projector).then(|| {
-        Runner::start(Setup { pool: db.clone(), log: log.clone(), positions: positions.clone(), projections: projections::all() })
+        Runner::start(Setup {
+            pool: db.clone(),
+            log: log.clone(),
+            positions: positions.clone(),
+            projections: projections::all(),
+        })
     });
     if roles.contains(&Role::Effects) {
         tasks.spawn(scaledtest_effects::run(log.clone(), system_clock(), background.clone()));

@@ -34,7 +34,8 @@ impl Addresses {
     /// When one is neither named nor a child.
     pub fn of(config: &Config, database: Option<String>, nats: Option<String>) -> anyhow::Result<Self> {
         let password = config.nats_password.as_ref().map(|password| password.expose_secret().to_owned());
-        let credentials = config.nats_user.clone().map(|user| Credentials { user, password: password.unwrap_or_default() });
+        let credentials =
+            config.nats_user.clone().map(|user| Credentials { user, password: password.unwrap_or_default() });
         let named = |url: &Option<SecretString>| url.as_ref().map(|url| url.expose_secret().to_owned());
         Ok(Self {
             database: named(&config.database_url).or(database).context("ST_DATABASE_URL is not set")?,
@@ -100,7 +101,11 @@ pub async fn open(addresses: &Addresses, config: &Config) -> anyhow::Result<Stor
 }
 
 async fn database(url: &str) -> anyhow::Result<PgPool> {
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy(url).context("ST_DATABASE_URL")?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_lazy(url)
+        .context("ST_DATABASE_URL")?;
     let until = Instant::now() + START;
     loop {
         let version: Result<i32, _> =

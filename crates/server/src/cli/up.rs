@@ -39,7 +39,8 @@ impl Up {
             config.port = port;
         }
         let children = Children { postgres: config.database_url.is_none(), nats: config.nats_url.is_none() };
-        let overrides = Overrides { nats_server: config.nats_server.clone(), postgres_bin: config.postgres_bin.clone() };
+        let overrides =
+            Overrides { nats_server: config.nats_server.clone(), postgres_bin: config.postgres_bin.clone() };
         let dir = stores::data_dir(&config)?;
         let start = Embedded::start(&dir, &overrides, durability(config.durability), children);
         let Some(embedded) = stop.run_until_cancelled(start).await.transpose()? else { return Ok(()) };
@@ -49,7 +50,13 @@ impl Up {
         served
     }
 
-    async fn serve(&self, config: Config, embedded: &Embedded, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn serve(
+        &self,
+        config: Config,
+        embedded: &Embedded,
+        listener: TcpListener,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let secrets = self.server.secrets(config.data_dir.as_deref())?;
         let addresses = Addresses::of(&config, embedded.database_url(), embedded.nats_url())?;
         let stores = match stop.run_until_cancelled(stores::open(&addresses, &config)).await {
@@ -57,7 +64,7 @@ impl Up {
             Some(stores) => stores?,
         };
         self.greet(&config)?;
-        serve::run(Parts { config, secrets, stores, roles: &Role::ALL, listener: Some(listener) }, stop).await
+        Box::pin(serve::run(Parts { config, secrets, stores, roles: &Role::ALL, listener: Some(listener) }, stop)).await
     }
 
     fn greet(&self, config: &Config) -> anyhow::Result<()> {

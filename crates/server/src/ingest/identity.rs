@@ -111,7 +111,11 @@ pub(super) async fn live_report(log: &EventLog, team: TeamId, report: ReportId) 
     Ok(live_with_request(log, team, report).await?.map(|(accepted, _)| accepted))
 }
 
-async fn live_with_request(log: &EventLog, team: TeamId, report: ReportId) -> Result<Option<(Accepted, Option<Hash16>)>, ApiError> {
+async fn live_with_request(
+    log: &EventLog,
+    team: TeamId,
+    report: ReportId,
+) -> Result<Option<(Accepted, Option<Hash16>)>, ApiError> {
     let history = log.load(&StreamId::of(team, Kind::Report, report)).await.map_err(ApiError::from)?;
     let mut live = None;
     for recorded in history {
@@ -143,7 +147,8 @@ pub(super) fn first_ingested(position: Position, events: Vec<ReportEvent>) -> Re
         ReportEvent::Ingested(report) => Some(report),
         ReportEvent::Deleted(_) => None,
     });
-    let report = ingested.ok_or_else(|| ApiError::new(ErrorKind::Internal, "internal", "the commit holds no report"))?;
+    let report =
+        ingested.ok_or_else(|| ApiError::new(ErrorKind::Internal, "internal", "the commit holds no report"))?;
     Ok(Accepted { position, report })
 }
 

@@ -17,6 +17,7 @@ use crate::{
 use axum::body::Body;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use packer::Packer;
 use scaledtest_commands::{project, report};
 use scaledtest_domain::{
     Actor, CommandId, Hash16, Kind, Position, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
@@ -25,7 +26,6 @@ use scaledtest_domain::{
 };
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
-use packer::Packer;
 use spool::Spooled;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -121,19 +121,34 @@ impl Ingestion {
     /// The project: named by the upload, else by the report's repository, else by its tool.
     fn project(&self, envelope: &Envelope) -> (ProjectId, String) {
         let tool = Some(envelope.meta.tool.name.as_str()).filter(|name| !name.is_empty());
-        let name = self.upload.params.project.as_deref().or(envelope.origin.repository.as_deref()).or(tool).unwrap_or("default");
+        let name = self
+            .upload
+            .params
+            .project
+            .as_deref()
+            .or(envelope.origin.repository.as_deref())
+            .or(tool)
+            .unwrap_or("default");
         (ProjectId::derived(&[self.upload.team.0.as_bytes(), name.as_bytes()]), name.to_owned())
     }
 
     fn meta(&self, command: CommandId, request: Option<Hash16>, at: DateTime<Utc>) -> CommandMeta {
-        CommandMeta { command, request, actor: self.upload.actor, at, correlation: self.upload.correlation, causation: None }
+        CommandMeta {
+            command,
+            request,
+            actor: self.upload.actor,
+            at,
+            correlation: self.upload.correlation,
+            causation: None,
+        }
     }
 
     async fn ensure_project(&self, project: ProjectId, name: &str) -> Result<(), ApiError> {
         if self.app.known_projects.contains(project) {
             return Ok(());
         }
-        let command = project::Command::Create { project, name: name.to_owned(), default_branch: DEFAULT_BRANCH.to_owned() };
+        let command =
+            project::Command::Create { project, name: name.to_owned(), default_branch: DEFAULT_BRANCH.to_owned() };
         let meta = self.meta(CommandId::new(), None, self.app.clock.now());
         let stream = StreamId::of(self.upload.team, Kind::Project, project);
         self.app.log.execute::<project::Project>(stream, command, &meta).await.map_err(ApiError::from_execute)?;
@@ -147,7 +162,8 @@ impl Ingestion {
         let (log, team) = (self.app.log.clone(), self.upload.team);
         self.handle.spawn(async move {
             let packing = tokio::task::spawn_blocking(move || scaledtest_domain::compress(&document)).await;
-            let packed = packing.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
+            let packed =
+                packing.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
             log.put_raw(team, report, upload, Bytes::from(packed)).await.map_err(ApiError::from)
         })
     }
@@ -162,10 +178,11 @@ impl Ingestion {
     ) -> Result<(Outcome, Chunks), ApiError> {
         let writer = self.app.log.chunk_writer(self.upload.team, report, upload);
         let mut packer = Packer::new(&self.handle, writer);
-        let outcome = document.read_tests(envelope, project, |result| packer.push(&result)).map_err(|error| match error {
-            ReadError::Format(error) => unreadable(error),
-            ReadError::Sink(error) => error,
-        })?;
+        let outcome =
+            document.read_tests(envelope, project, |result| packer.push(&result)).map_err(|error| match error {
+                ReadError::Format(error) => unreadable(error),
+                ReadError::Sink(error) => error,
+            })?;
         Ok((outcome, packer.finish()?))
     }
 
@@ -188,7 +205,8 @@ impl Ingestion {
             None => RunId::derived(&[resolved.report.0.as_bytes()]),
         };
         let backdated = params.created_at.filter(|_| self.app.config.disable_rate_limit);
-        let start = DateTime::from_timestamp_millis(outcome.meta.start_ms).filter(|start| outcome.meta.start_ms > 0 && *start <= now + CLOCK_SKEW);
+        let start = DateTime::from_timestamp_millis(outcome.meta.start_ms)
+            .filter(|start| outcome.meta.start_ms > 0 && *start <= now + CLOCK_SKEW);
         let mut diagnostics = outcome.diagnostics;
         diagnostics.extend(resolved.diagnostic.clone());
         Box::new(Ingested {
@@ -216,7 +234,13 @@ impl Ingestion {
     }
 
     /// Appends the commit. Somebody else's identical upload may have come first: then theirs is the answer.
-    async fn append(&self, at: DateTime<Utc>, request: Hash16, ingested: Box<Ingested>, command: CommandId) -> Result<Accepted, ApiError> {
+    async fn append(
+        &self,
+        at: DateTime<Utc>,
+        request: Hash16,
+        ingested: Box<Ingested>,
+        command: CommandId,
+    ) -> Result<Accepted, ApiError> {
         let stream = StreamId::of(self.upload.team, Kind::Report, ingested.report);
         let (id, hash) = (ingested.report, ingested.body.hash);
         let meta = self.meta(command, Some(request), at);
@@ -261,8 +285,9 @@ fn duplicate_document_id(id: &str) -> Diagnostic {
     Diagnostic {
         path: "reportId".to_owned(),
         code: "duplicate_report_id".to_owned(),
-        message: format!("another document with the reportId {id:?} is in this project; this one was stored as a new report"),
+        message: format!(
+            "another document with the reportId {id:?} is in this project; this one was stored as a new report"
+        ),
         count: 1,
     }
 }
-

@@ -3,7 +3,9 @@
 use crate::http::error::{ApiError, Detail};
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
-use scaledtest_domain::{ErrorKind, ExecutionId, Hash16, events::report::Github, events::report::Origin, truncate_to_micros};
+use scaledtest_domain::{
+    ErrorKind, ExecutionId, Hash16, events::report::Github, events::report::Origin, truncate_to_micros,
+};
 
 /// Longest value of a text parameter, characters.
 const MAX_TEXT: usize = 1000;
@@ -66,7 +68,9 @@ impl Params {
         }
         match faults.first() {
             None => Ok(params),
-            Some(first) => Err(ApiError::new(ErrorKind::Invalid, "invalid_parameter", first.message.clone()).with_details(faults)),
+            Some(first) => {
+                Err(ApiError::new(ErrorKind::Invalid, "invalid_parameter", first.message.clone()).with_details(faults))
+            }
         }
     }
 
@@ -95,7 +99,8 @@ impl Params {
         match name {
             "shards" if !value.is_empty() => {
                 let shards = value.parse().ok().filter(|shards| (1..=MAX_SHARDS).contains(shards));
-                let fault = || Detail::new(name, format!("invalid shards: must be a whole number from 1 to {MAX_SHARDS}"));
+                let fault =
+                    || Detail::new(name, format!("invalid shards: must be a whole number from 1 to {MAX_SHARDS}"));
                 self.shards = Some(shards.ok_or_else(fault)?);
             }
             "tags" => {
@@ -110,7 +115,9 @@ impl Params {
                 }
             }
             "execution_id" if !value.is_empty() => {
-                let id = value.parse().map_err(|_| Detail::new(name, "invalid execution_id: must be a valid UUID".to_owned()))?;
+                let id = value
+                    .parse()
+                    .map_err(|_| Detail::new(name, "invalid execution_id: must be a valid UUID".to_owned()))?;
                 self.execution = Some(id);
                 self.execution_text = Some(value.to_owned());
             }
@@ -179,7 +186,12 @@ mod tests {
     #[test]
     fn a_commit_status_needs_all_three() {
         assert_eq!(parse(&[("github_owner", "acme"), ("github_repo", "shop")]).unwrap().github, None);
-        assert!(parse(&[("github_owner", "acme"), ("github_repo", "shop"), ("github_sha", "5b1f0d7")]).unwrap().github.is_some());
+        assert!(
+            parse(&[("github_owner", "acme"), ("github_repo", "shop"), ("github_sha", "5b1f0d7")])
+                .unwrap()
+                .github
+                .is_some()
+        );
     }
 
     #[test]

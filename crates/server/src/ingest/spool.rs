@@ -218,5 +218,9 @@ fn unpackable(error: &io::Error, offset: u64) -> ApiError {
 
 fn disk(error: io::Error) -> ApiError {
     tracing::error!(%error, "cannot spool an upload");
-    ApiError::new(ErrorKind::Unavailable, "spool_failed", "the server cannot store the upload at the moment; retry later")
+    ApiError::new(
+        ErrorKind::Unavailable,
+        "spool_failed",
+        "the server cannot store the upload at the moment; retry later",
+    )
 }

@@ -55,7 +55,9 @@ fn facts(event: &Event) -> Option<Value> {
             "counts": report.counts,
         }),
         Event::Report(report::Event::Deleted(deleted)) => json!({"report_id": deleted.report}),
-        Event::Project(project::Event::Created(project)) => json!({"project_id": project.project, "name": project.name}),
+        Event::Project(project::Event::Created(project)) => {
+            json!({"project_id": project.project, "name": project.name})
+        }
         Event::Team(team::Event::Created(team)) => json!({"team_id": team.team, "name": team.name}),
         Event::Team(team::Event::MemberAdded(member)) => json!({"user_id": member.user, "role": member.role}),
         Event::Token(token::Event::Created(token)) => json!({"token_id": token.token, "name": token.name}),

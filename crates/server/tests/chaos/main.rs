@@ -27,9 +27,11 @@ impl Client {
     async fn sign_up(url: &str) -> Self {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         let account = json!({"email": "ci@example.test", "password": "correct horse battery", "display_name": "CI"});
-        let session: Value = http.post(format!("{url}/auth/register")).json(&account).send().await.unwrap().json().await.unwrap();
+        let session: Value =
+            http.post(format!("{url}/auth/register")).json(&account).send().await.unwrap().json().await.unwrap();
         let access = session["access_token"].as_str().unwrap();
-        let teams: Value = http.get(format!("{url}/api/v1/teams")).bearer_auth(access).send().await.unwrap().json().await.unwrap();
+        let teams: Value =
+            http.get(format!("{url}/api/v1/teams")).bearer_auth(access).send().await.unwrap().json().await.unwrap();
         let team = teams["teams"][0]["id"].as_str().unwrap();
         let tokens = format!("{url}/api/v1/teams/{team}/tokens");
         let made = http.post(tokens).bearer_auth(access).json(&json!({"name": "ci"})).send().await.unwrap();
@@ -100,7 +102,8 @@ fn report(number: usize) -> String {
             json!({"name": format!("test {test}"), "status": status, "duration": 5, "message": format!("report {number}")})
         })
         .collect();
-    let summary = json!({"tests": 20, "passed": 19, "failed": 1, "skipped": 0, "pending": 0, "other": 0, "start": 0, "stop": 0});
+    let summary =
+        json!({"tests": 20, "passed": 19, "failed": 1, "skipped": 0, "pending": 0, "other": 0, "start": 0, "stop": 0});
     json!({"results": {"tool": {"name": "chaos"}, "summary": summary, "tests": tests}}).to_string()
 }
 
@@ -120,7 +123,14 @@ async fn what_was_acknowledged_survives_kill_9_of_the_server_and_of_each_child_e
             acknowledged
         })
     };
-    for (after, victim) in [(20, "nats-server"), (60, "postgres"), (100, "scaledtest"), (130, "nats-server"), (150, "postgres"), (175, "scaledtest")] {
+    for (after, victim) in [
+        (20, "nats-server"),
+        (60, "postgres"),
+        (100, "scaledtest"),
+        (130, "nats-server"),
+        (150, "postgres"),
+        (175, "scaledtest"),
+    ] {
         PROGRESS.subscribe().wait_for(|done| *done >= after).await.unwrap();
         if victim == "scaledtest" {
             program.kill_and_restart().await;
@@ -140,7 +150,8 @@ async fn what_was_acknowledged_survives_kill_9_of_the_server_and_of_each_child_e
 }
 
 /// How many reports are acknowledged.
-static PROGRESS: std::sync::LazyLock<tokio::sync::watch::Sender<usize>> = std::sync::LazyLock::new(|| tokio::sync::watch::Sender::new(0));
+static PROGRESS: std::sync::LazyLock<tokio::sync::watch::Sender<usize>> =
+    std::sync::LazyLock::new(|| tokio::sync::watch::Sender::new(0));
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_log_under_a_newer_database_starts_a_new_epoch_and_is_never_skipped() {
@@ -161,7 +172,10 @@ async fn an_older_log_under_a_newer_database_starts_a_new_epoch_and_is_never_ski
     let next = client.upload(4).await;
     let expected: BTreeSet<String> = kept.iter().cloned().chain([next]).collect();
     assert_eq!(client.reports().await, expected, "report {lost} is in the log no more, report 4 is");
-    let answer = client.http.delete(format!("{}/api/v1/reports/{}", client.url, kept.first().unwrap())).bearer_auth(&client.token);
+    let answer = client
+        .http
+        .delete(format!("{}/api/v1/reports/{}", client.url, kept.first().unwrap()))
+        .bearer_auth(&client.token);
     let position = answer.send().await.unwrap().headers()["st-position"].to_str().unwrap().to_owned();
     assert!(position.starts_with("2-"), "{position}");
     program.stop();

@@ -60,7 +60,8 @@ impl Program {
             tick.tick().await;
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "the server ended at start: {ended:?}\n{}", self.log());
-            if client.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if client.get(format!("{}/readyz", self.url)).send().await.is_ok_and(|answer| answer.status().is_success())
+            {
                 return;
             }
         }
@@ -95,7 +96,8 @@ impl Program {
     /// The process id of one of its children, by the name of the program.
     pub fn child(&self, name: &str) -> u32 {
         let parent = self.child.as_ref().unwrap().id();
-        let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let processes =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         let found = processes.filter(|pid| {
             let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
             let Some((command, rest)) = stat.rsplit_once(')') else { return false };
@@ -152,9 +154,11 @@ pub fn kill(pid: u32) {
 }
 
 fn find(dir: &Path, name: &str) -> Option<PathBuf> {
-    fs::read_dir(dir).ok()?.filter_map(Result::ok).filter(|entry| entry.path().is_dir()).find_map(|entry| {
-        if entry.file_name() == name { Some(entry.path()) } else { find(&entry.path(), name) }
-    })
+    fs::read_dir(dir)
+        .ok()?
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .find_map(|entry| if entry.file_name() == name { Some(entry.path()) } else { find(&entry.path(), name) })
 }
 
 fn copy_tree(from: &Path, to: &Path) {
@@ -169,4 +173,3 @@ fn copy_tree(from: &Path, to: &Path) {
         }
     }
 }
-

@@ -62,7 +62,8 @@ async fn tests_that_are_no_array_are_400_with_the_path() {
 
 #[tokio::test]
 async fn a_test_that_is_no_object_is_400_with_the_path() {
-    let body = json!({"results": {"tool": {"name": "x"}, "summary": {}, "tests": [test("a", "passed"), 7]}}).to_string();
+    let body =
+        json!({"results": {"tool": {"name": "x"}, "summary": {}, "tests": [test("a", "passed"), 7]}}).to_string();
     assert_eq!(refused(body, 400, "wrong_type").await["details"][0]["field"], "results.tests[1]");
 }
 
@@ -82,14 +83,25 @@ async fn a_test_without_a_name_is_accepted_under_its_number() {
 async fn an_unknown_status_is_other_and_an_odd_one_is_mapped() {
     let tests = json!([test("a", "ERROR"), test("b", "exploded"), {"name": "c", "status": 7, "duration": 1}]);
     let (answer, results) = accepted(ctrf(&tests).to_string()).await;
-    let statuses: Vec<_> = results["results"].as_array().unwrap().iter().map(|result| (result["status"].clone(), result["raw_status"].clone())).collect();
-    assert_eq!(statuses, [(json!("failed"), json!("ERROR")), (json!("other"), json!("exploded")), (json!("other"), json!("7"))]);
+    let statuses: Vec<_> = results["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| (result["status"].clone(), result["raw_status"].clone()))
+        .collect();
+    assert_eq!(
+        statuses,
+        [(json!("failed"), json!("ERROR")), (json!("other"), json!("exploded")), (json!("other"), json!("7"))]
+    );
     assert!(!codes(&answer).is_empty());
 }
 
 #[tokio::test]
 async fn a_wrong_type_in_an_optional_field_costs_only_the_field() {
-    let (answer, results) = accepted(ctrf(&json!([{"name": "a", "status": "passed", "duration": 1, "line": "ten", "tags": 3}])).to_string()).await;
+    let (answer, results) = accepted(
+        ctrf(&json!([{"name": "a", "status": "passed", "duration": 1, "line": "ten", "tags": 3}])).to_string(),
+    )
+    .await;
     assert_eq!((results["total"].as_u64(), results["results"][0].get("line")), (Some(1), None));
     assert!(!codes(&answer).is_empty());
 }
@@ -120,7 +132,10 @@ async fn a_filtered_report_is_partial_and_shows_the_declared_counts() {
     body["results"]["summary"]["tests"] = json!(51);
     body["results"]["summary"]["passed"] = json!(50);
     let (answer, results) = accepted(body.to_string()).await;
-    assert_eq!((answer["tests"].as_u64(), answer["results"].as_u64(), results["total"].as_u64()), (Some(51), Some(1), Some(1)));
+    assert_eq!(
+        (answer["tests"].as_u64(), answer["results"].as_u64(), results["total"].as_u64()),
+        (Some(51), Some(1), Some(1))
+    );
     assert_eq!(codes(&answer), ["partial_report"]);
 }
 
@@ -140,7 +155,9 @@ async fn a_text_over_64_kib_keeps_its_head_and_tail() {
 #[tokio::test]
 async fn nesting_over_128_is_400() {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-    let body = format!(r#"{{"results": {{"tool": {{"name": "x"}}, "summary": {{"tests": 1}}, "tests": [{{"name": "a", "status": "passed", "extra": {deep}}}]}}}}"#);
+    let body = format!(
+        r#"{{"results": {{"tool": {{"name": "x"}}, "summary": {{"tests": 1}}, "tests": [{{"name": "a", "status": "passed", "extra": {deep}}}]}}}}"#
+    );
     refused(body, 400, "too_deep").await;
 }
 
@@ -171,7 +188,9 @@ async fn faulty_parameters_are_400_and_all_named() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
     let body = ctrf(&json!([test("a", "passed")])).to_string();
-    let answer = send(&server, &ada.token, "?shards=0&execution_id=x", &[], body).await.refused(400, "invalid_parameter");
-    let fields: Vec<_> = answer["details"].as_array().unwrap().iter().map(|detail| detail["field"].as_str().unwrap()).collect();
+    let answer =
+        send(&server, &ada.token, "?shards=0&execution_id=x", &[], body).await.refused(400, "invalid_parameter");
+    let fields: Vec<_> =
+        answer["details"].as_array().unwrap().iter().map(|detail| detail["field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["shards", "execution_id"]);
 }

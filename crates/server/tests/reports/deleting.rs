@@ -1,7 +1,7 @@
 //! What is deleted is gone, and its ids are free.
 
 use crate::{ctrf, send, support::TestApp, test, upload};
-use scaledtest_domain::{ReportId, StreamId, Kind, Event, events::report::Event as ReportEvent};
+use scaledtest_domain::{Event, Kind, ReportId, StreamId, events::report::Event as ReportEvent};
 use scaledtest_eventlog::ChunkError;
 use serde_json::json;
 
@@ -14,7 +14,9 @@ async fn rows_results_chunks_and_document_are_gone() {
     let path = format!("/api/v1/reports/{id}");
     let report: ReportId = id.parse().unwrap();
     let history = server.app.log.load(&StreamId::of(ada.team, Kind::Report, report)).await.unwrap();
-    let Event::Report(ReportEvent::Ingested(ingested)) = history[0].commit.decode_events().unwrap().remove(0) else { panic!() };
+    let Event::Report(ReportEvent::Ingested(ingested)) = history[0].commit.decode_events().unwrap().remove(0) else {
+        panic!()
+    };
 
     assert_eq!(server.delete(&ada.token, &path).await.expect(200), json!({"id": id, "deleted": true}));
     for path in [path.clone(), format!("{path}/results"), format!("{path}/raw"), format!("/api/v1/runs/{run}")] {

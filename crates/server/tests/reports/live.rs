@@ -1,6 +1,10 @@
 //! What a socket is told, and what it is told again after it was away.
 
-use crate::{ctrf, support::{Person, TestApp}, test, upload};
+use crate::{
+    ctrf,
+    support::{Person, TestApp},
+    test, upload,
+};
 use futures_util::StreamExt;
 use scaledtest_eventlog::EventLog;
 use serde_json::{Value, json};
@@ -91,7 +95,8 @@ fn ids(messages: &[Value]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_is_greeted_and_told_of_its_own_teams_reports_only() {
     let listening = Listening::start().await;
-    let (ada, eve) = (listening.server.register("ada@example.test").await, listening.server.register("eve@example.test").await);
+    let (ada, eve) =
+        (listening.server.register("ada@example.test").await, listening.server.register("eve@example.test").await);
     let mut socket = listening.watch(&ada.token, None).await;
     let hello = socket.next().await;
     assert_eq!(hello["type"], "hello");
@@ -128,7 +133,8 @@ async fn who_comes_back_misses_nothing_and_sees_nothing_twice() {
     }
     assert!(!last.is_null());
     assert_eq!(ids(&seen), sent);
-    let positions: Vec<u64> = seen.iter().map(|message| message["position"].as_str().unwrap()[2..].parse().unwrap()).collect();
+    let positions: Vec<u64> =
+        seen.iter().map(|message| message["position"].as_str().unwrap()[2..].parse().unwrap()).collect();
     assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
 }
 

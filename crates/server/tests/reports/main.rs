@@ -36,8 +36,15 @@ pub fn test(name: &str, status: &str) -> Value {
 }
 
 /// Sends bytes as a report.
-pub async fn send(server: &TestApp, token: &str, query: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-    let mut request = Request::post(format!("/api/v1/reports{query}")).header("authorization", format!("Bearer {token}"));
+pub async fn send(
+    server: &TestApp,
+    token: &str,
+    query: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
+    let mut request =
+        Request::post(format!("/api/v1/reports{query}")).header("authorization", format!("Bearer {token}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -13,9 +13,13 @@ async fn reports_are_filtered_and_paged_newest_first() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
     let mut sent = Vec::new();
-    for (day, (branch, status)) in [("main", "passed"), ("main", "failed"), ("topic", "skipped"), ("topic", "passed")].iter().enumerate() {
+    for (day, (branch, status)) in
+        [("main", "passed"), ("main", "failed"), ("topic", "skipped"), ("topic", "passed")].iter().enumerate()
+    {
         let query = format!("?branch={branch}&project=shop&commit=abc{day}&created_at=2025-01-0{}T00:00:00Z", day + 1);
-        sent.push(upload(&server, &ada, &query, &ctrf(&json!([test("a", status)]))).await["id"].as_str().unwrap().to_owned());
+        sent.push(
+            upload(&server, &ada, &query, &ctrf(&json!([test("a", status)]))).await["id"].as_str().unwrap().to_owned(),
+        );
     }
     let newest: Vec<_> = sent.iter().rev().cloned().collect();
     assert_eq!(ids(&server, &ada.token, "").await, newest);
@@ -38,7 +42,8 @@ async fn reports_are_filtered_and_paged_newest_first() {
 async fn what_cannot_be_read_of_a_query_is_400_in_the_originals_words() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
-    let answer = server.get(&ada.token, "/api/v1/reports?since=yesterday&until=x").await.refused(400, "invalid_parameter");
+    let answer =
+        server.get(&ada.token, "/api/v1/reports?since=yesterday&until=x").await.refused(400, "invalid_parameter");
     assert_eq!(answer["error"], "invalid since: must be RFC3339 (e.g. 2006-01-02T15:04:05Z)");
     server.get(&ada.token, "/api/v1/reports?status=purple").await.refused(400, "invalid_parameter");
     server.get(&ada.token, "/api/v1/reports?cursor=mine").await.refused(400, "invalid_cursor");
@@ -61,15 +66,19 @@ async fn a_real_report_is_read_back_with_messages_traces_attempts_steps_and_atta
     let ada = server.register("ada@example.test").await;
     let answer = send(&server, &ada.token, "", &[], corpus("ctrf/playwright-showcase.json.gz")).await.expect(201);
     let path = format!("/api/v1/reports/{}/results", answer["id"].as_str().unwrap());
-    let total = async |query: &str| server.get(&ada.token, &format!("{path}?{query}")).await.expect(200)["total"].as_u64().unwrap();
+    let total = async |query: &str| {
+        server.get(&ada.token, &format!("{path}?{query}")).await.expect(200)["total"].as_u64().unwrap()
+    };
     assert_eq!([total("").await, total("status=failed").await, total("status=failed,skipped").await], [56, 15, 23]);
     assert_eq!(total("status=flaky").await, answer["summary"]["flaky"].as_u64().unwrap());
     assert_eq!(total("text=update%20profile").await, 2, "one in each of the two projects");
     assert!(total("suite=chromium").await <= 56);
     let slowest = server.get(&ada.token, &format!("{path}?sort=-duration&limit=3")).await.expect(200);
-    let durations: Vec<_> = slowest["results"].as_array().unwrap().iter().map(|result| result["duration_ms"].as_i64().unwrap()).collect();
+    let durations: Vec<_> =
+        slowest["results"].as_array().unwrap().iter().map(|result| result["duration_ms"].as_i64().unwrap()).collect();
     assert!(durations.is_sorted_by(|a, b| a >= b), "{durations:?}");
-    let failed = server.get(&ada.token, &format!("{path}?status=failed&text=update%20profile&limit=1")).await.expect(200);
+    let failed =
+        server.get(&ada.token, &format!("{path}?status=failed&text=update%20profile&limit=1")).await.expect(200);
     let id = failed["results"][0]["id"].as_str().unwrap();
     let one = server.get(&ada.token, &format!("{path}/{id}")).await.expect(200);
     assert!(one["message"].as_str().unwrap().contains("toEqual"), "{one}");
@@ -99,7 +108,8 @@ async fn a_document_past_its_retention_is_410() {
     let ada = server.register("ada@example.test").await;
     let answer = upload(&server, &ada, "", &ctrf(&json!([test("a", "passed")]))).await;
     let id: scaledtest_domain::ReportId = answer["id"].as_str().unwrap().parse().unwrap();
-    let upload: uuid::Uuid = sqlx::query_scalar("select upload_id from reports.report").fetch_one(&server.database.pool).await.unwrap();
+    let upload: uuid::Uuid =
+        sqlx::query_scalar("select upload_id from reports.report").fetch_one(&server.database.pool).await.unwrap();
     server.app.log.delete_raw(ada.team, id, upload.into()).await.unwrap();
     server.get(&ada.token, &format!("/api/v1/reports/{id}/raw")).await.refused(410, "raw_expired");
 }

@@ -9,7 +9,9 @@ use std::io::Write;
 async fn the_answer_has_the_originals_fields_and_ours() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
-    let answer = upload(&server, &ada, "?triage_github_status=true", &ctrf(&json!([test("a", "passed"), test("b", "failed")]))).await;
+    let answer =
+        upload(&server, &ada, "?triage_github_status=true", &ctrf(&json!([test("a", "passed"), test("b", "failed")])))
+            .await;
     assert_eq!(answer["message"], "report accepted");
     assert_eq!((answer["tool"].as_str(), answer["name"].as_str()), (Some("runner"), Some("runner v1.2")));
     assert_eq!((answer["tests"].as_u64(), answer["results"].as_u64()), (Some(2), Some(2)));
@@ -37,7 +39,11 @@ async fn a_write_is_seen_by_the_next_read_and_says_its_position() {
 
 #[tokio::test]
 async fn respond_async_does_not_wait_for_the_read_models() {
-    let server = TestApp::start_without_projections(crate::support::config(), scaledtest_testkit::database().await, scaledtest_eventlog::EventLog::in_memory());
+    let server = TestApp::start_without_projections(
+        crate::support::config(),
+        scaledtest_testkit::database().await,
+        scaledtest_eventlog::EventLog::in_memory(),
+    );
     let mut server = server.await;
     server.start_projections();
     let ada = server.register("ada@example.test").await;
@@ -52,15 +58,26 @@ async fn the_parameters_win_over_the_environment() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
     let mut report = ctrf(&json!([test("a", "passed")]));
-    report["results"]["environment"] =
-        json!({"repositoryName": "shop", "branchName": "main", "commit": "aaa", "buildNumber": "17", "buildUrl": "https://ci/17"});
-    let query = "?branch=feature&base_commit=bbb&target_branch=main&pr=12&tags=nightly,smoke&shard_id=2&shards=3&run_id=r-1";
+    report["results"]["environment"] = json!({"repositoryName": "shop", "branchName": "main", "commit": "aaa", "buildNumber": "17", "buildUrl": "https://ci/17"});
+    let query =
+        "?branch=feature&base_commit=bbb&target_branch=main&pr=12&tags=nightly,smoke&shard_id=2&shards=3&run_id=r-1";
     let id = upload(&server, &ada, query, &report).await["id"].as_str().unwrap().to_owned();
     let found = server.get(&ada.token, &format!("/api/v1/reports/{id}")).await.expect(200);
-    let told: Vec<_> = ["project", "branch", "commit", "base_commit", "target_branch", "pr", "build", "build_url", "run_key", "shard_id"]
-        .iter()
-        .map(|field| found[*field].as_str().unwrap_or("-"))
-        .collect();
+    let told: Vec<_> = [
+        "project",
+        "branch",
+        "commit",
+        "base_commit",
+        "target_branch",
+        "pr",
+        "build",
+        "build_url",
+        "run_key",
+        "shard_id",
+    ]
+    .iter()
+    .map(|field| found[*field].as_str().unwrap_or("-"))
+    .collect();
     assert_eq!(told, ["shop", "feature", "aaa", "bbb", "main", "12", "17", "https://ci/17", "r-1", "2"]);
     assert_eq!((found["shards"].as_u64(), &found["tags"]), (Some(3), &json!(["nightly", "smoke"])));
     assert_eq!(found["environment"]["buildNumber"], "17");
@@ -78,7 +95,8 @@ async fn a_project_is_named_by_query_header_repository_or_tool() {
     upload(&server, &ada, "", &with_repository).await;
     upload(&server, &ada, "", &plain).await;
     let projects = server.get(&ada.token, "/api/v1/projects").await.expect(200);
-    let names: Vec<_> = projects["projects"].as_array().unwrap().iter().map(|project| project["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        projects["projects"].as_array().unwrap().iter().map(|project| project["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["given", "header", "runner", "shop"]);
 }
 
@@ -144,7 +162,8 @@ async fn reports_with_the_same_run_id_are_one_run_in_any_order() {
     assert_eq!((run["reports"].as_u64(), run["complete"].as_bool()), (Some(2), Some(false)), "{run}");
     assert_eq!((run["summary"]["tests"].as_u64(), run["summary"]["failed"].as_u64()), (Some(4), Some(2)));
     let id = run["id"].as_str().unwrap().to_owned();
-    upload(&server, &ada, "?project=p&run_id=build-7&shards=3&shard_id=2", &ctrf(&json!([test("last", "passed")]))).await;
+    upload(&server, &ada, "?project=p&run_id=build-7&shards=3&shard_id=2", &ctrf(&json!([test("last", "passed")])))
+        .await;
     let run = server.get(&ada.token, &format!("/api/v1/runs/{id}")).await.expect(200);
     assert_eq!((run["complete"].as_bool(), run["report_list"].as_array().unwrap().len()), (Some(true), 3));
     let results = server.get(&ada.token, &format!("/api/v1/runs/{id}/results")).await.expect(200);

@@ -96,7 +96,8 @@ pub(super) async fn get_readiness(State(app): State<AppState>) -> Response {
         Ok(statuses) => {
             ready &= statuses.iter().all(|status| status.state != Standing::Halted);
             // Each must be there, and of the log's present history: one that is rebuilt after a rewind is not yet.
-            let level = |name| statuses.iter().any(|status| status.name == name && status.position.epoch == status.last.epoch);
+            let level =
+                |name| statuses.iter().any(|status| status.name == name && status.position.epoch == status.last.epoch);
             ready &= scaledtest_projections::all().iter().all(|projection| level(projection.name()));
             body.projections = statuses.into_iter().map(ProjectionBody::from).collect();
         }

@@ -77,6 +77,9 @@ async fn release_claim(app: &App, team: TeamId, id: ReportId, meta: &CommandMeta
     let Some(held) = held else { return Ok(()) };
     let command = claim::Command::Release { holder: id.0 };
     let meta = CommandMeta { command: CommandId::new(), ..meta.clone() };
-    app.log.execute::<claim::Claim>(StreamId::of(team, Kind::Claim, held), command, &meta).await.map_err(ApiError::from_execute)?;
+    app.log
+        .execute::<claim::Claim>(StreamId::of(team, Kind::Claim, held), command, &meta)
+        .await
+        .map_err(ApiError::from_execute)?;
     Ok(())
 }

@@ -99,5 +99,6 @@ fn filter(pairs: &Pairs) -> Result<ResultFilter, ApiError> {
 fn sort(pairs: &Pairs) -> Result<Sort, ApiError> {
     let Some(word) = pairs.get("sort") else { return Ok(Sort::default()) };
     let expected = "must be position, status, duration, -duration or name";
-    Sort::from_word(word).ok_or_else(|| ApiError::invalid("invalid_parameter", format!("invalid sort {word:?}: {expected}")))
+    Sort::from_word(word)
+        .ok_or_else(|| ApiError::invalid("invalid_parameter", format!("invalid sort {word:?}: {expected}")))
 }

@@ -81,12 +81,14 @@ pub(super) async fn get_report_raw(
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
     let found = find(&app, team, id).await?;
-    let gone = || ApiError::new(ErrorKind::Gone, "raw_expired", "the original document is no longer kept; the results are");
+    let gone =
+        || ApiError::new(ErrorKind::Gone, "raw_expired", "the original document is no longer kept; the results are");
     let packed = app.log.get_raw(team, id, found.upload_id).await?.ok_or_else(gone)?;
     let size = usize::try_from(found.body_bytes).unwrap_or(usize::MAX);
     let unpacked = tokio::task::spawn_blocking(move || decompress(&packed, size)).await;
     let document = unpacked.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
-    let name = HeaderValue::try_from(format!("attachment; filename=\"{id}.json\"")).map_err(|error| ApiError::internal(&error))?;
+    let name = HeaderValue::try_from(format!("attachment; filename=\"{id}.json\""))
+        .map_err(|error| ApiError::internal(&error))?;
     let kind = HeaderValue::try_from(found.media_type).map_err(|error| ApiError::internal(&error))?;
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], document).into_response())
 }

@@ -36,7 +36,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         ("text" = Option<String>, Query, description = "Words in tool, project, branch, build, key; the beginning of commit or id."),
     ),
     responses((status = 200, body = dto::Runs), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
-async fn list_runs(State(app): State<AppState>, caller: Caller, pairs: Pairs, _: WaitMin) -> Result<Json<dto::Runs>, ApiError> {
+async fn list_runs(
+    State(app): State<AppState>,
+    caller: Caller,
+    pairs: Pairs,
+    _: WaitMin,
+) -> Result<Json<dto::Runs>, ApiError> {
     caller.scope(Scope::Read)?;
     let page = reports::page(&pairs, 50, 100);
     let listing = queries::list_runs(&app.db, caller.team()?, &reports::filter(&pairs)?, &page).await?;

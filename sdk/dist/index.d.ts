@@ -1,6 +1,0 @@
-export { ScaledTest, type ClientOptions } from "./client.ts";
-export { ApiError } from "./error.ts";
-export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
-export { comparePositions, isPosition } from "./position.ts";
-export type { paths } from "./schema.ts";
-export type * from "./types.ts";

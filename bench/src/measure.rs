@@ -127,6 +127,8 @@ async fn ingest(
     target: Target,
 ) -> anyhow::Result<()> {
     let copy = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;
+    // Threads, connections and prepared statements are made once, not per report.
+    load(client, 8 * CLIENTS as u64, false).await?;
     server.reset_peak()?;
     let spent = load(client, amounts.load_reports, false).await?;
     let again = baseline::copy(&children(server)?.database_url, amounts.copy_rows).await?;

@@ -78,6 +78,7 @@ impl Pending<'_> {
 
     async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
         let Self { projects, reports, numbers, months, results } = std::mem::take(self);
+        let encoding = results::encode(results);
         if !projects.is_empty() {
             writes::insert_projects(conn, &projects).await?;
         }
@@ -86,7 +87,9 @@ impl Pending<'_> {
             return Ok(());
         }
         copy_rows(conn, COPY_REPORT, reports.as_slice()).await?;
-        results::copy(conn, results).await?;
+        if let Some(encoding) = encoding {
+            encoding.copy(conn).await?;
+        }
         writes::count_branches(conn, &numbers).await?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::rows::{COPY_ATTEMPT, COPY_RESULT, Place, write_attempt, write_result};
 use crate::ApplyError;
-use crate::copy::{HEADER, PIECE, Rows, TRAILER, copy_rows};
+use crate::copy::{HEADER, Rows, TRAILER, copy_rows};
 use bytes::{Bytes, BytesMut};
 use scaledtest_domain::report::decode_chunk;
 use sqlx::PgConnection;
@@ -10,6 +10,11 @@ use tokio::sync::mpsc;
 
 /// Attempts are kept aside while results are copied, up to this many bytes.
 const MAX_ATTEMPTS: usize = 1024 * 1024;
+
+/// Bytes of rows handed over at once: small, so that the database is busy with the first while the next are made.
+const PIECE: usize = 32 * 1024;
+/// Pieces that wait to be sent: with the one being sent and the one being made, all that is ever decoded.
+const PIECES: usize = 4;
 
 /// The chunks of a report and where their rows go.
 pub(super) struct Source {
@@ -23,21 +28,33 @@ struct Piece {
     attempts: BytesMut,
 }
 
-/// Copies the results and attempts of reports.
-pub(super) async fn copy(conn: &mut PgConnection, sources: Vec<Source>) -> Result<(), ApplyError> {
+/// Rows on their way from the chunks of some reports.
+pub(super) struct Encoding {
+    pieces: mpsc::Receiver<Piece>,
+    thread: tokio::task::JoinHandle<Result<(), ApplyError>>,
+}
+
+/// Begins to decode chunks into rows, on a thread of its own: it works while other rows are written.
+pub(super) fn encode(sources: Vec<Source>) -> Option<Encoding> {
     if sources.iter().all(|source| source.chunks.is_empty()) {
-        return Ok(());
+        return None;
     }
-    // One piece waits while one is sent and one is made: that is all that is ever decoded.
-    let (sender, mut pieces) = mpsc::channel(1);
-    let encoding = tokio::task::spawn_blocking(move || encode(&sources, &sender));
-    let copied = send(conn, &mut pieces).await;
-    // Stops the thread, should the database have refused.
-    drop(pieces);
-    let encoded = encoding.await.map_err(|error| ApplyError::Data(format!("decoding results: {error}")))?;
-    // What cannot be read matters more than what the database says about an incomplete copy.
-    encoded?;
-    copied.map_err(ApplyError::from)
+    let (sender, pieces) = mpsc::channel(PIECES);
+    let thread = tokio::task::spawn_blocking(move || fill(&sources, &sender));
+    Some(Encoding { pieces, thread })
+}
+
+impl Encoding {
+    /// Copies the results and attempts in.
+    pub async fn copy(mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        let copied = send(conn, &mut self.pieces).await;
+        // Stops the thread, should the database have refused.
+        drop(self.pieces);
+        let encoded = self.thread.await.map_err(|error| ApplyError::Data(format!("decoding results: {error}")))?;
+        // What cannot be read matters more than what the database says about an incomplete copy.
+        encoded?;
+        copied.map_err(ApplyError::from)
+    }
 }
 
 /// A copy of results, then what attempts came with them, until there are no more.
@@ -64,7 +81,7 @@ async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Re
     Ok(())
 }
 
-fn encode(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
+fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
     let mut results = Rows::with_capacity(PIECE);
     let mut attempts = Rows::default();
     for source in sources {

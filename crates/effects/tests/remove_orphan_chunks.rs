@@ -1,4 +1,5 @@
 //! What the janitor takes away, and what it leaves, in memory and on a real server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests are tests")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::report::{Command, Report};

@@ -93,11 +93,12 @@ impl ChunkWriter {
         while !self.pending.is_empty() {
             self.settle_one().await?;
         }
-        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_empty()) {
-            self.log.recent.insert(self.upload, kept);
-        }
         let (first, last) = self.range.unwrap_or_default();
-        Ok(Chunks { count: self.count, first, last, hash: Hash16::from_digest(&self.hash.finalize()) })
+        let chunks = Chunks { count: self.count, first, last, hash: Hash16::from_digest(&self.hash.finalize()) };
+        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_empty()) {
+            self.log.recent.insert(self.upload, chunks, kept);
+        }
+        Ok(chunks)
     }
 
     async fn settle_one(&mut self) -> Result<(), LogError> {
@@ -145,7 +146,7 @@ impl EventLog {
         if chunks.count == 0 {
             return Ok(Vec::new());
         }
-        if let Some(recent) = self.recent.take(upload) {
+        if let Some(recent) = self.recent.take(upload, chunks) {
             return Ok(recent);
         }
         let stored = self.chunk_range(&subject(team, report, upload), chunks.first, chunks.last).await?;
@@ -200,7 +201,7 @@ impl EventLog {
 
     async fn erase(&self, subject: &str, range: (u64, u64)) -> Result<(), LogError> {
         if let Some((.., upload)) = parse_subject(subject) {
-            self.recent.take(upload);
+            self.recent.forget(upload);
         }
         match &self.backend {
             // An upload may have thousands of chunks: each request has its own deadline.

@@ -15,7 +15,7 @@ use sqlx::PgPool;
 use std::{
     collections::HashSet,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -82,7 +82,7 @@ impl App {
             usage: Usage::default(),
             live: Live::new(log.clone()),
             uploads: Turns::new(PARSERS, UPLOAD_TURN),
-            known_projects: KnownProjects::default(),
+            known_projects: KnownProjects::new(log.clone()),
             metrics: crate::metrics::install(),
             closing: CancellationToken::new(),
             config,
@@ -142,22 +142,61 @@ impl Turns {
     }
 }
 
-/// Projects that this process has seen in the log.
-#[derive(Debug, Default)]
-pub struct KnownProjects(Mutex<HashSet<ProjectId>>);
+/// Projects that this process has seen in the log, as it is now: in another epoch they may be missing.
+pub struct KnownProjects {
+    log: EventLog,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    epoch: u64,
+    projects: HashSet<ProjectId>,
+}
 
 impl KnownProjects {
-    /// Whether it was seen.
+    /// None yet.
+    pub fn new(log: EventLog) -> Self {
+        Self { log, seen: Mutex::default() }
+    }
+
+    /// Whether it was seen in this epoch.
     pub fn contains(&self, project: ProjectId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&project)
+        self.seen().projects.contains(&project)
     }
 
     /// Remembers it.
     pub fn insert(&self, project: ProjectId) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= KNOWN_PROJECTS {
-            known.clear();
+        let mut seen = self.seen();
+        if seen.projects.len() >= KNOWN_PROJECTS {
+            seen.projects.clear();
         }
+        seen.projects.insert(project);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.log.epoch();
+        if seen.epoch != epoch {
+            *seen = Seen { epoch, projects: HashSet::new() };
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn projects_of_an_older_epoch_are_not_known_in_a_new_one() {
+        let log = EventLog::in_memory();
+        let (known, project) = (KnownProjects::new(log.clone()), ProjectId::derived(&[b"p"]));
         known.insert(project);
+        assert!(known.contains(project));
+        log.begin_epoch(0).await.unwrap();
+        assert!(!known.contains(project));
+        known.insert(project);
+        assert!(known.contains(project));
     }
 }

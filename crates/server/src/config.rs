@@ -35,7 +35,7 @@ struct HttpArgs {
     /// and whether cookies are marked Secure [default: http://localhost:<port>]
     #[arg(long, env = "ST_BASE_URL", value_parser = base_url)]
     base_url: Option<String>,
-    /// No rate limits; also lets uploads choose their created_at
+    /// Lets uploads choose their created_at; there are no rate limits in this version
     #[arg(long, env = "ST_DISABLE_RATE_LIMIT", action = clap::ArgAction::Set, num_args = 0..=1,
           default_value_t = false, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
     disable_rate_limit: bool,

@@ -42,20 +42,20 @@ pub async fn register(
     correlation: Uuid,
 ) -> Result<Registered, ApiError> {
     let user = match users::by_email(app, email.as_str()).await? {
-        Some(known) => resumable(app, known, password).await?,
+        Some(known) => return resume(app, known, password, correlation).await,
         None => {
             let hash = app.passwords.hash(password.clone()).await?;
             match insert(app, email, display_name, hash).await? {
                 Some(user) => user,
                 // Somebody was faster with the same address.
                 None => match users::by_email(app, email.as_str()).await? {
-                    Some(known) => resumable(app, known, password).await?,
+                    Some(known) => return resume(app, known, password, correlation).await,
                     None => return Err(taken()),
                 },
             }
         }
     };
-    finish(app, user, Some(correlation)).await
+    complete(app, user, Some(correlation)).await
 }
 
 fn taken() -> ApiError {
@@ -63,9 +63,9 @@ fn taken() -> ApiError {
 }
 
 /// An interrupted registration goes on for whoever knows its password; all else is taken.
-async fn resumable(app: &App, known: User, password: SecretString) -> Result<User, ApiError> {
+async fn resume(app: &App, known: User, password: SecretString, correlation: Uuid) -> Result<Registered, ApiError> {
     if !known.active && app.passwords.verify(password, Some(known.password_hash.clone())).await? {
-        return Ok(known);
+        return finish(app, known, Some(correlation)).await;
     }
     Err(taken())
 }
@@ -93,34 +93,73 @@ async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> R
     Ok((inserted.rows_affected() == 1).then_some(user))
 }
 
-/// Brings a pending account into the log and makes its row active; what is there already is left as it is.
+/// Carries on an interrupted registration: brings the account into the log and makes its row active; what is there
+/// already is left as it is.
 ///
 /// # Errors
-/// 503 when log or database are away.
+/// 503 when log or database are away, or when the sweep removed the row at this very moment.
 pub async fn finish(app: &App, user: User, correlation: Option<Uuid>) -> Result<Registered, ApiError> {
+    // First of all the row becomes young again, so that the sweep leaves it to us. If the sweep holds it, this waits.
+    let touched = sqlx::query("update auth.users set created_at = $2 where id = $1 and state = 'pending'")
+        .bind(user.id.0)
+        .bind(app.clock.now())
+        .execute(&app.db)
+        .await?;
+    if touched.rows_affected() == 0 && !users::by_id(app, user.id).await?.is_some_and(|user| user.active) {
+        return Err(gone());
+    }
+    complete(app, user, correlation).await
+}
+
+fn gone() -> ApiError {
+    let message = "this interrupted registration was just removed; send the same again";
+    ApiError::unavailable("registration_removed", message).with_retry_after(1)
+}
+
+async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Registered, ApiError> {
     let log = Steps { app, user: user.id, at: app.clock.now(), correlation };
     let instance_role = log.instance_role().await?;
     let registered = log.register(instance_role).await?;
     let (team, created) = log.own_team().await?;
-    sqlx::query("update auth.users set state = 'active' where id = $1").bind(user.id.0).execute(&app.db).await?;
+    let activated =
+        sqlx::query("update auth.users set state = 'active' where id = $1").bind(user.id.0).execute(&app.db).await?;
+    if activated.rows_affected() != 1 {
+        return Err(gone());
+    }
     let position = registered.max(created);
     Ok(Registered { user: User { active: true, ..user }, instance_role, team, position })
 }
 
-/// Removes a pending account that the log knows nothing of; finishes any other. For rows whose request is long over.
+/// Removes a pending account that the log knows nothing of; finishes any other. False if there is no such row from before
+/// `before`: somebody has carried on.
 ///
 /// # Errors
 /// 503 when log or database are away.
-pub async fn settle(app: &App, user: User) -> Result<(), ApiError> {
-    let known = !app.log.load(&StreamId::global(Kind::User, user.id)).await?.is_empty();
-    if known {
-        finish(app, user, None).await?;
-        return Ok(());
+pub async fn settle(app: &App, user: UserId, before: DateTime<Utc>) -> Result<bool, ApiError> {
+    // The row stays locked until it is decided: who wants to carry on waits, and then finds it gone or as it was.
+    let mut tx = app.db.begin().await?;
+    let locked =
+        sqlx::query("select 1 from auth.users where id = $1 and state = 'pending' and created_at < $2 for update")
+            .bind(user.0)
+            .bind(before)
+            .fetch_optional(&mut *tx)
+            .await?;
+    if locked.is_none() {
+        return Ok(false);
     }
-    let log = Steps { app, user: user.id, at: app.clock.now(), correlation: None };
-    log.release().await?;
-    sqlx::query("delete from auth.users where id = $1 and state = 'pending'").bind(user.id.0).execute(&app.db).await?;
-    Ok(())
+    if app.log.load(&StreamId::global(Kind::User, user)).await?.is_empty() {
+        let log = Steps { app, user, at: app.clock.now(), correlation: None };
+        log.release().await?;
+        sqlx::query("delete from auth.users where id = $1").bind(user.0).execute(&mut *tx).await?;
+        tx.commit().await?;
+        return Ok(true);
+    }
+    // In the log it is for good: whoever else carries on does the same as we do.
+    tx.rollback().await?;
+    match users::by_id(app, user).await? {
+        Some(user) if !user.active => complete(app, user, None).await.map(|_| true),
+        _ => Ok(false),
+    }
 }
 
 /// The commands of one registration.

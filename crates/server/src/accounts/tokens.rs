@@ -9,7 +9,7 @@ use crate::{
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Token, token};
 use scaledtest_domain::{
-    Actor, CommandId, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
+    Actor, CommandId, Decider, ErrorKind, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
     events::token::{Created, Event},
 };
 use scaledtest_eventlog::CommandMeta;
@@ -120,7 +120,8 @@ pub struct Made {
 /// Makes a token. With an idempotency key everything follows from the key, so the first answer can be given again.
 ///
 /// # Errors
-/// 400 when it would be useless, 422 when the key was used for another token, 503 when log or database are away.
+/// 400 when it would be useless, 409 `token_revoked` when the key's token was revoked since, 422 when the key was used
+/// for another token, 503 when log or database are away.
 pub async fn create(
     app: &App,
     team: TeamId,
@@ -141,7 +142,8 @@ pub async fn create(
     };
     let digits = hex(&random_part);
     let secret = format!("{PREFIX}{digits}");
-    insert(app, id, team, user, &wanted, &secret).await?;
+    let hash = digest(&secret);
+    insert(app, id, team, user, &wanted, &hash).await?;
     let meta = CommandMeta {
         command,
         request: key.map(|_| fingerprint(&wanted)),
@@ -163,35 +165,61 @@ pub async fn create(
             return Err(ApiError::from_execute(error));
         }
     };
-    sqlx::query("update auth.api_tokens set state = 'active' where id = $1 and state = 'pending'")
-        .bind(id.0)
-        .execute(&app.db)
-        .await?;
-    match (executed.events.into_iter().next(), executed.state.created) {
-        (Some(Event::Created(created)), _) | (_, Some(created)) => {
-            Ok(Made { secret, created, at: executed.at, position: executed.position })
-        }
-        _ => Err(ApiError::internal("a token was made without an event")),
+    let token::State { created, revoked } = executed.state;
+    let Some(created) = created else { return Err(ApiError::internal("a token was made without an event")) };
+    if revoked {
+        discard(app, id).await?;
+        return Err(gone());
     }
+    if !activate(app, &created, Some(&hash)).await? {
+        return Err(gone());
+    }
+    Ok(Made { secret, created, at: executed.at, position: executed.position })
 }
 
+fn gone() -> ApiError {
+    let message = "the token of this idempotency key was revoked; use a new key for a new token";
+    ApiError::new(ErrorKind::Conflict, "token_revoked", message)
+}
+
+/// Makes the row what the log says, and usable; false if there is none or it is being revoked.
+///
+/// An attempt that a crash ended may have left the row with another secret, or with other scopes.
+async fn activate(app: &App, created: &Created, hash: Option<&[u8; 32]>) -> Result<bool, ApiError> {
+    let scopes: Vec<&str> = created.scopes.iter().map(|scope| scope.as_str()).collect();
+    let activated = sqlx::query(
+        "update auth.api_tokens
+         set state = 'active', token_hash = coalesce($2, token_hash), scopes = $3, expires_at = $4
+         where id = $1 and state <> 'revoked'",
+    )
+    .bind(created.token.0)
+    .bind(hash.map(<[u8; 32]>::as_slice))
+    .bind(scopes)
+    .bind(created.expires_at)
+    .execute(&app.db)
+    .await?;
+    Ok(activated.rows_affected() == 1)
+}
+
+/// A row that an interrupted attempt left is taken over; its time tells the sweep that somebody is at it.
 async fn insert(
     app: &App,
     id: TokenId,
     team: TeamId,
     user: UserId,
     wanted: &Wanted,
-    secret: &str,
+    hash: &[u8; 32],
 ) -> Result<(), ApiError> {
     let scopes: Vec<&str> = wanted.scopes.iter().map(|scope| scope.as_str()).collect();
     sqlx::query(
         "insert into auth.api_tokens (id, team_id, user_id, token_hash, scopes, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (id) do update set created_at = excluded.created_at where api_tokens.state = 'pending'",
     )
     .bind(id.0)
     .bind(team.0)
     .bind(user.0)
-    .bind(digest(secret).as_slice())
+    .bind(hash.as_slice())
     .bind(scopes)
     .bind(wanted.expires_at)
     .bind(app.clock.now())
@@ -293,21 +321,32 @@ pub(crate) async fn settle_all(app: &App, before: DateTime<Utc>, limit: i64) -> 
         if state == "revoked" {
             revoke(app, team, id, Actor::System, None).await?;
         } else {
-            settle(app, team, id).await?;
+            settle(app, team, id, before).await?;
         }
     }
     Ok(rows.len())
 }
 
-async fn settle(app: &App, team: TeamId, id: TokenId) -> Result<(), ApiError> {
-    let known = !app.log.load(&StreamId::of(team, Kind::Token, id)).await?.is_empty();
-    if !known {
-        return discard(app, id).await;
+async fn settle(app: &App, team: TeamId, id: TokenId, before: DateTime<Utc>) -> Result<(), ApiError> {
+    let mut state = token::State::default();
+    for recorded in app.log.load(&StreamId::of(team, Kind::Token, id)).await? {
+        for event in recorded.commit.decode_events().map_err(|error| ApiError::internal(&error))? {
+            let event =
+                Event::try_from(event).map_err(|_| ApiError::internal("a token with an event of another kind"))?;
+            state = Token::evolve(state, &event);
+        }
     }
-    // Made, but its secret was never told: nobody can use it, so it may as well be usable.
-    sqlx::query("update auth.api_tokens set state = 'active' where id = $1 and state = 'pending'")
-        .bind(id.0)
-        .execute(&app.db)
-        .await?;
-    Ok(())
+    match state.created {
+        // Made, but its secret was never told: nobody can use it, so it may as well be usable.
+        Some(created) if !state.revoked => activate(app, &created, None).await.map(drop),
+        _ => {
+            // Unless somebody with the same key has begun again meanwhile.
+            sqlx::query("delete from auth.api_tokens where id = $1 and state = 'pending' and created_at < $2")
+                .bind(id.0)
+                .bind(before)
+                .execute(&app.db)
+                .await?;
+            Ok(())
+        }
+    }
 }

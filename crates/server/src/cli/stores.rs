@@ -94,7 +94,7 @@ pub async fn open(addresses: &Addresses, config: &Config) -> anyhow::Result<Stor
         connect_timeout: START,
         ..NatsOptions::new(&addresses.nats)
     };
-    let (log, db) = tokio::join!(EventLog::connect(options), database(&addresses.database));
+    let (log, db) = tokio::join!(Box::pin(EventLog::connect(options)), database(&addresses.database));
     let (log, db) = (log.context("cannot use NATS")?, db?);
     projections::migrate(&db).await.context("cannot migrate the database")?;
     Ok(Stores { db, log })

@@ -1,4 +1,5 @@
 //! The real binary with its real children, killed while it works: nothing acknowledged may be lost, nothing may be twice.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests are tests")]
 
 mod program;
 

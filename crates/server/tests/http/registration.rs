@@ -5,6 +5,7 @@ use scaledtest_eventlog::EventLog;
 use scaledtest_server::accounts::sweep::{Swept, sweep};
 use serde_json::json;
 use sqlx::PgPool;
+use std::time::Duration;
 
 async fn states(pool: &PgPool) -> Vec<(String, String)> {
     sqlx::query_as("select email, state from auth.users order by email").fetch_all(pool).await.unwrap()
@@ -135,4 +136,63 @@ async fn a_write_that_the_read_models_have_not_seen_says_so() {
     assert_eq!(answer.status, 201);
     assert_eq!(answer.header("st-projection"), Some("lagging"));
     assert!(answer.header("st-position").is_some());
+}
+
+/// Waits until somebody waits for a row that another holds.
+async fn somebody_waits(pool: &PgPool) {
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let seen = async { while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() == 0 {} };
+    tokio::time::timeout(Duration::from_secs(30), seen).await.expect("somebody waits for a row");
+}
+
+#[tokio::test]
+async fn an_account_is_not_carried_on_while_the_sweep_removes_it() {
+    let server = TestApp::start().await;
+    let id = interrupted(&server, "ada@example.com").await;
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
+    let mut sweeping = server.app.db.begin().await.unwrap();
+    sqlx::query("delete from auth.users where id = $1").bind(id.0).execute(&mut *sweeping).await.unwrap();
+    let (answer, ()) = tokio::join!(server.post("", "/auth/login", login.clone()), async {
+        somebody_waits(&server.app.db).await;
+        sweeping.commit().await.unwrap();
+    });
+    answer.refused(503, "registration_removed");
+    assert!(server.app.log.load(&StreamId::global(Kind::User, id)).await.unwrap().is_empty());
+    server.post("", "/auth/login", login).await.refused(401, "invalid_credentials");
+    server.register("ada@example.com").await;
+}
+
+#[tokio::test]
+async fn the_sweep_leaves_an_account_that_somebody_carries_on() {
+    let server = TestApp::start().await;
+    let id = interrupted(&server, "ada@example.com").await;
+    server.advance(121);
+    let mut resuming = server.app.db.begin().await.unwrap();
+    sqlx::query("update auth.users set created_at = $2 where id = $1")
+        .bind(id.0)
+        .bind(server.now())
+        .execute(&mut *resuming)
+        .await
+        .unwrap();
+    let (swept, ()) = tokio::join!(sweep(&server.app), async {
+        somebody_waits(&server.app.db).await;
+        resuming.commit().await.unwrap();
+    });
+    assert_eq!(swept.unwrap(), Swept::default());
+    assert_eq!(server.register("ada@example.com").await.user, id);
+}
+
+#[tokio::test]
+async fn who_carries_on_an_old_registration_makes_it_young_again() {
+    let server = TestApp::start().await;
+    let id = interrupted(&server, "ada@example.com").await;
+    server.advance(121);
+    server.register("ada@example.com").await;
+    let touched: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("select created_at from auth.users where id = $1")
+        .bind(id.0)
+        .fetch_one(&server.app.db)
+        .await
+        .unwrap();
+    assert_eq!(touched, server.now());
 }

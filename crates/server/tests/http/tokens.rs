@@ -1,9 +1,10 @@
 use super::teams::join;
-use crate::support::{Person, TestApp};
+use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
 use scaledtest_domain::{TeamId, TeamRole, TokenId};
 use scaledtest_server::accounts::{sweep::sweep, usage};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 fn path(person: &Person) -> String {
     format!("/api/v1/teams/{}/tokens", person.team)
@@ -180,4 +181,79 @@ async fn what_a_crash_left_of_tokens_is_finished_or_removed() {
     server.get(&revoked, "/api/v1/teams").await.refused(401, "invalid_token");
     let listed = server.get(&ada.token, &path(&ada)).await.expect(200);
     assert_eq!(listed["tokens"].as_array().unwrap().len(), 1);
+}
+
+async fn create_with_key(server: &TestApp, person: &Person, key: &str, body: Value) -> Answer {
+    let headers = [("authorization", format!("Bearer {}", person.token)), ("idempotency-key", key.to_owned())];
+    server.call(Method::POST, &path(person), &headers, Some(body)).await
+}
+
+async fn rows(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from auth.api_tokens").fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_key_of_a_revoked_token_makes_no_token_any_more() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let made = create_with_key(&server, &ada, "k1", json!({"name": "CI"})).await.expect(201);
+    let secret = made["token"].as_str().unwrap();
+    let token = format!("{}/{}", path(&ada), made["id"].as_str().unwrap());
+    server.delete(&ada.token, &token).await.expect(200);
+    create_with_key(&server, &ada, "k1", json!({"name": "CI"})).await.refused(409, "token_revoked");
+    server.get(secret, "/api/v1/teams").await.refused(401, "invalid_token");
+    assert_eq!(rows(&server.app.db).await, 0);
+}
+
+#[tokio::test]
+async fn the_key_of_a_token_that_is_being_revoked_does_not_show_its_secret_again() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    create_with_key(&server, &ada, "k1", json!({"name": "CI"})).await.expect(201);
+    // As if revoking had not reached the log yet.
+    sqlx::query("update auth.api_tokens set state = 'revoked'").execute(&server.app.db).await.unwrap();
+    create_with_key(&server, &ada, "k1", json!({"name": "CI"})).await.refused(409, "token_revoked");
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().tokens, 1);
+    assert_eq!(rows(&server.app.db).await, 0);
+}
+
+#[tokio::test]
+async fn the_sweep_does_not_finish_what_was_revoked() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let secret = server.api_token(&ada, &["read"]).await;
+    let save = "create table saved as select * from auth.api_tokens";
+    sqlx::query(save).execute(&server.app.db).await.unwrap();
+    let listed = server.get(&ada.token, &path(&ada)).await.expect(200);
+    let token = format!("{}/{}", path(&ada), listed["tokens"][0]["id"].as_str().unwrap());
+    server.delete(&ada.token, &token).await.expect(200);
+    // As a process leaves it that dies while the key is used again.
+    sqlx::query("update saved set state = 'pending'").execute(&server.app.db).await.unwrap();
+    sqlx::query("insert into auth.api_tokens select * from saved").execute(&server.app.db).await.unwrap();
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().tokens, 1);
+    server.get(&secret, "/api/v1/teams").await.refused(401, "invalid_token");
+    assert_eq!(rows(&server.app.db).await, 0);
+}
+
+#[tokio::test]
+async fn a_key_whose_first_use_never_reached_the_log_is_free_for_another_token() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let other = create_with_key(&server, &ada, "k1", json!({"name": "CI", "scopes": ["upload"]})).await.expect(201);
+    // The row of that attempt, but under the id of a key that the log has not seen: as if it had died before the log.
+    let unused = TokenId::derived(&[b"create_token", &ada.team.0.into_bytes(), &ada.user.0.into_bytes(), b"k2"]);
+    sqlx::query("update auth.api_tokens set id = $1, state = 'pending'")
+        .bind(unused.0)
+        .execute(&server.app.db)
+        .await
+        .unwrap();
+    let body = json!({"name": "nightly", "scopes": ["read"], "expires_at": "2026-02-01T00:00:00Z"});
+    let made = create_with_key(&server, &ada, "k2", body).await.expect(201);
+    assert_eq!(made["id"], json!(unused));
+    server.get(made["token"].as_str().unwrap(), "/api/v1/teams").await.expect(200);
+    server.get(other["token"].as_str().unwrap(), "/api/v1/teams").await.refused(401, "invalid_token");
+    server.clock.set("2026-02-01T00:00:00Z".parse().unwrap());
+    server.get(made["token"].as_str().unwrap(), "/api/v1/teams").await.refused(401, "token_expired");
 }

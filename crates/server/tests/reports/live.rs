@@ -2,14 +2,24 @@
 
 use crate::{
     ctrf,
-    support::{Person, TestApp},
+    support::{JWT_SECRET, Person, TestApp, config},
     test, upload,
 };
-use futures_util::StreamExt;
-use scaledtest_eventlog::EventLog;
+use futures_util::{SinkExt, StreamExt};
+use scaledtest_commands::{Team, team::Command};
+use scaledtest_domain::{Actor, CommandId, Kind, StreamId, TeamId, UserId};
+use scaledtest_eventlog::{CommandMeta, EventLog, NatsOptions};
+use scaledtest_server::{
+    app::App,
+    live::{Live, News},
+    secrets::Secrets,
+};
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::broadcast::Receiver,
+};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +43,19 @@ impl Listening {
         let router = server.router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(axum::serve(listener, router).into_future());
         Self { server, address, stop }
+    }
+
+    /// Checks its sockets all the time.
+    async fn checking() -> Self {
+        let mut server = TestApp::start().await;
+        let old = &server.app;
+        let secrets = Secrets::new(JWT_SECRET.to_vec(), vec![b'h'; 32]).unwrap();
+        let (db, log, positions) = (old.db.clone(), old.log.clone(), old.positions.clone());
+        let mut app = App::new(config(), secrets, db, log.clone(), positions, Arc::new(server.clock.clone()));
+        app.live = Live::new(log).checking_every(Duration::from_millis(10));
+        server.app = Arc::new(app);
+        server.router = scaledtest_server::http::router(Arc::clone(&server.app));
+        Self::around(server).await
     }
 
     async fn watch(&self, token: &str, since: Option<&str>) -> Socket {
@@ -75,6 +98,21 @@ impl Socket {
             }
         }
         reports
+    }
+
+    /// Waits for a check that began after this was called, and passed.
+    async fn checked(&mut self) {
+        self.0.send(Message::Ping("now".into())).await.unwrap();
+        let mut answered = false;
+        loop {
+            let frame = tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a check in time");
+            match frame.unwrap().unwrap() {
+                Message::Pong(_) => answered = true,
+                Message::Ping(_) if answered => return,
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
     }
 
     /// The code that it is closed with.
@@ -142,16 +180,17 @@ async fn who_comes_back_misses_nothing_and_sees_nothing_twice() {
 async fn two_servers_on_one_log_say_the_same() {
     let nats = scaledtest_testkit::nats().await;
     scaledtest_testkit::install_crypto();
-    let options = || scaledtest_eventlog::NatsOptions::new(nats.url());
+    let options = || NatsOptions::new(nats.url());
     let first = scaledtest_testkit::database().await;
-    let first = TestApp::start_on(crate::support::config(), first, EventLog::connect(options()).await.unwrap()).await;
+    let first = TestApp::start_on(config(), first, EventLog::connect(options()).await.unwrap()).await;
     let shared = Arc::clone(&first.database);
-    let second = TestApp::start_on(crate::support::config(), shared, EventLog::connect(options()).await.unwrap()).await;
+    let second = TestApp::start_on(config(), shared, EventLog::connect(options()).await.unwrap()).await;
     let (first, second) = (Listening::around(first).await, Listening::around(second).await);
     let ada = first.server.register("ada@example.test").await;
     let mut here = first.watch(&ada.token, None).await;
     let mut there = second.watch(&ada.token, None).await;
-    (here.next().await, there.next().await);
+    here.next().await;
+    there.next().await;
     let one = first.report(&ada, "a").await;
     let two = second.report(&ada, "b").await;
     let (here, there) = (here.reports(2).await, there.reports(2).await);
@@ -191,4 +230,120 @@ async fn a_socket_needs_a_good_credential() {
     let writer = listening.server.api_token(&ada, &["upload"]).await;
     let refused = connect_async(format!("ws://{}/ws/live?token={writer}", listening.address)).await.unwrap_err();
     assert!(refused.to_string().contains("403"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_outlives_the_access_token_but_not_the_membership() {
+    let listening = Listening::checking().await;
+    let server = &listening.server;
+    let ada = server.register("ada@example.test").await;
+    let mut socket = listening.watch(&ada.token, None).await;
+    socket.next().await;
+    server.advance(1000);
+    server.get(&ada.token, "/api/v1/teams").await.refused(401, "token_expired");
+    socket.checked().await;
+    sqlx::query("delete from access.member where user_id = $1").bind(ada.user.0).execute(&server.app.db).await.unwrap();
+    assert_eq!(socket.closed().await, 4001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_of_an_api_token_ends_when_the_token_expires() {
+    let listening = Listening::checking().await;
+    let server = &listening.server;
+    let ada = server.register("ada@example.test").await;
+    let path = format!("/api/v1/teams/{}/tokens", ada.team);
+    let body = json!({"name": "CI", "expires_at": "2026-01-15T12:10:00Z", "scopes": ["read"]});
+    let token = server.post(&ada.token, &path, body).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let mut socket = listening.watch(&token, None).await;
+    socket.next().await;
+    server.advance(599);
+    socket.checked().await;
+    server.advance(1);
+    assert_eq!(socket.closed().await, 4001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_of_an_api_token_ends_when_the_token_is_revoked() {
+    let listening = Listening::checking().await;
+    let server = &listening.server;
+    let ada = server.register("ada@example.test").await;
+    let token = server.api_token(&ada, &["read"]).await;
+    let mut socket = listening.watch(&token, None).await;
+    socket.next().await;
+    let path = format!("/api/v1/teams/{}/tokens", ada.team);
+    let id = server.get(&ada.token, &path).await.expect(200)["tokens"][0]["id"].as_str().unwrap().to_owned();
+    server.delete(&ada.token, &format!("{path}/{id}")).await.expect(200);
+    assert_eq!(socket.closed().await, 4001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_epoch_sends_every_socket_to_resume_and_the_tail_goes_on() {
+    let listening = Listening::start().await;
+    let ada = listening.server.register("ada@example.test").await;
+    let mut socket = listening.watch(&ada.token, None).await;
+    let hello = socket.next().await;
+    listening.server.app.log.begin_epoch(0).await.unwrap();
+    listening.server.settle().await;
+    let missed = listening.report(&ada, "a").await;
+    let resume = socket.next().await;
+    assert_eq!((&resume["type"], &resume["position"]), (&json!("resume"), &hello["position"]));
+    assert_eq!(socket.closed().await, 4008);
+    let mut socket = listening.watch(&ada.token, resume["position"].as_str()).await;
+    let hello = socket.next().await;
+    assert_eq!(hello["reset"], json!(true));
+    assert!(hello["position"].as_str().unwrap().starts_with("2-"), "{hello}");
+    let id = listening.report(&ada, "b").await;
+    assert_ne!(id, missed);
+    let messages = socket.reports(1).await;
+    assert_eq!(ids(&messages), [id.as_str()]);
+    assert!(messages[0]["position"].as_str().unwrap().starts_with("2-"), "{messages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_beyond_the_end_of_the_log_is_answered_with_a_reset() {
+    let listening = Listening::start().await;
+    let ada = listening.server.register("ada@example.test").await;
+    let hello = listening.watch(&ada.token, Some("1-999")).await.next().await;
+    assert_eq!((&hello["type"], &hello["reset"]), (&json!("hello"), &json!(true)));
+}
+
+async fn heard(news: &mut Receiver<News>) -> News {
+    tokio::time::timeout(Duration::from_secs(60), news.recv()).await.expect("news in time").unwrap()
+}
+
+async fn make_a_team(log: &EventLog) -> TeamId {
+    let (team, owner) = (TeamId::new(), UserId::new());
+    let meta = CommandMeta {
+        command: CommandId::new(),
+        request: None,
+        actor: Actor::User(owner),
+        at: chrono::Utc::now(),
+        correlation: None,
+        causation: None,
+    };
+    let command = Command::Create { team, name: "T".to_owned(), owner };
+    assert!(log.execute::<Team>(StreamId::of(team, Kind::Team, team), command, &meta).await.is_ok());
+    team
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tail_starts_anew_when_the_log_it_followed_is_gone() {
+    let mut nats = scaledtest_testkit::nats().await;
+    scaledtest_testkit::install_crypto();
+    let connect = || EventLog::connect(NatsOptions::new(nats.url()));
+    let (log, operator) = (connect().await.unwrap(), connect().await.unwrap());
+    let (live, stop) = (Live::new(log), CancellationToken::new());
+    let tail = tokio::spawn(live.clone().run(stop.clone()));
+    let mut news = live.subscribe().await;
+    let before = make_a_team(&operator).await;
+    assert!(matches!(heard(&mut news).await, News::Message(message) if message.team == before));
+    operator.begin_epoch(0).await.unwrap();
+    nats.kill9().await;
+    nats.restart().await;
+    assert!(matches!(heard(&mut news).await, News::Restarted));
+    let after = make_a_team(&operator).await;
+    let News::Message(message) = heard(&mut news).await else { panic!("the tail tells what happens") };
+    assert_eq!((message.team, message.position.epoch), (after, 2));
+    stop.cancel();
+    tail.await.unwrap();
 }

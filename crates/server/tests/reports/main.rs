@@ -1,4 +1,5 @@
 //! Reports from outside: sent, read, merged into runs, deleted, watched.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests are tests")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@ use crate::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, X_TEAM_ID},
     },
-    live::Message,
+    live::{Message, News},
 };
 use axum::{
     extract::{
@@ -16,7 +16,9 @@ use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
 };
-use scaledtest_domain::{Position, Scope, TeamId};
+use scaledtest_domain::{ErrorKind, Position, Scope, TeamId, UserId};
+use scaledtest_eventlog::LogError;
+use scaledtest_projections::access::queries as access;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::broadcast, time::MissedTickBehavior};
@@ -24,11 +26,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// A frame that the client doesn't take for so long ends the connection.
 const SEND: Duration = Duration::from_secs(10);
-/// How often a quiet connection is checked: is the client there, is the credential still good?
-const CHECK: Duration = Duration::from_secs(20);
-/// Told to a client that was too slow: resume from the last position.
-const SLOW: u16 = 4008;
-/// Told to a client whose credential is no longer good.
+/// How long a connection waits for the process's tail of the log.
+const START: Duration = Duration::from_secs(5);
+/// Told to a client that was too slow, or whose log is another now: resume from the last position.
+const RESUME: u16 = 4008;
+/// Told to a client that may no longer watch.
 const UNAUTHENTICATED: u16 = 4001;
 /// The largest frame that a client may send; it has nothing to say.
 const MAX_FRAME: usize = 4096;
@@ -63,10 +65,12 @@ async fn live(
     let since = pairs.parsed::<Position>("since", "a position that an earlier message gave")?;
     let upgrade = upgrade.map_err(|_| ApiError::invalid("upgrade_required", "this address speaks WebSocket only"))?;
     let upgrade = upgrade.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
-    Ok(upgrade.on_upgrade(move |socket| Box::pin(Connection { app, socket, team, credential, last: 0 }.run(since))))
+    let watcher = Watcher { user: caller.user, team, via_token: caller.via_token, credential };
+    let last = Position { epoch: 0, n: 0 };
+    Ok(upgrade.on_upgrade(move |socket| Box::pin(Connection { app, socket, watcher, last }.run(since))))
 }
 
-/// What the client showed; checked again from time to time.
+/// What the client showed.
 struct Credential {
     token: Option<String>,
     team: Option<HeaderValue>,
@@ -91,6 +95,30 @@ impl Credential {
     }
 }
 
+/// Who watches what, as it was when the connection began.
+struct Watcher {
+    user: UserId,
+    team: TeamId,
+    via_token: bool,
+    credential: Credential,
+}
+
+impl Watcher {
+    /// Whether they still may. An access token need not outlive the connection, the membership that it stood for must; an
+    /// API token must be as good as at the beginning.
+    async fn may_watch(&self, app: &App) -> bool {
+        let looked_up = if self.via_token {
+            let caller = self.credential.check(app).await;
+            caller
+                .and_then(|caller| caller.scope(Scope::Read).and_then(|()| caller.team()).map(|team| team == self.team))
+        } else {
+            access::membership(&app.db, self.user, self.team).await.map(|role| role.is_some()).map_err(ApiError::from)
+        };
+        // Nobody is sent away because the database is.
+        looked_up.unwrap_or_else(|error| error.kind() == ErrorKind::Unavailable)
+    }
+}
+
 /// Why a connection ends.
 enum End {
     /// The client is gone.
@@ -99,13 +127,22 @@ enum End {
     Close(u16, &'static str),
 }
 
+/// The positions of this connection say nothing about the log any more.
+const OTHER_HISTORY: End = End::Close(RESUME, "the log is another now: resume from the last position");
+const UNAVAILABLE: End = End::Close(close_code::AGAIN, "the log does not answer");
+
+impl From<LogError> for End {
+    fn from(error: LogError) -> Self {
+        if matches!(error, LogError::Rewound(_)) { OTHER_HISTORY } else { UNAVAILABLE }
+    }
+}
+
 struct Connection {
     app: AppState,
     socket: WebSocket,
-    team: TeamId,
-    credential: Credential,
+    watcher: Watcher,
     /// The last position that was sent or passed.
-    last: u64,
+    last: Position,
 }
 
 impl Connection {
@@ -115,30 +152,28 @@ impl Connection {
             Err(end) => end,
         };
         if let End::Close(code, reason) = end {
-            if code == SLOW {
-                let resume = json!({"type": "resume", "position": self.position()}).to_string();
+            if code == RESUME {
+                let resume = json!({"type": "resume", "position": self.last}).to_string();
                 let _ = self.send(Frame::text(resume)).await;
             }
             let _ = self.send(Frame::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
         }
     }
 
-    fn position(&self) -> Position {
-        Position { epoch: self.app.log.epoch(), n: self.last }
-    }
-
     async fn serve(&mut self, since: Option<Position>) -> Result<std::convert::Infallible, End> {
         // Subscribed before the log is read: what comes between is in both, and positions tell.
-        let mut tail = self.app.live.subscribe();
+        let tail = tokio::time::timeout(START, self.app.live.subscribe()).await;
+        let mut tail = tail.map_err(|_| UNAVAILABLE)?;
         self.catch_up(since).await?;
-        let mut check = tokio::time::interval(CHECK);
+        let mut check = tokio::time::interval(self.app.live.check());
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closing = self.app.closing.clone();
         loop {
             tokio::select! {
                 message = tail.recv() => match message {
-                    Ok(message) => self.pass_on(&message).await?,
-                    Err(broadcast::error::RecvError::Lagged(_)) => return Err(End::Close(SLOW, "too slow: resume from the last position")),
+                    Ok(News::Message(message)) => self.pass_on(&message).await?,
+                    Ok(News::Restarted) => return Err(OTHER_HISTORY),
+                    Err(broadcast::error::RecvError::Lagged(_)) => return Err(End::Close(RESUME, "too slow: resume from the last position")),
                     Err(broadcast::error::RecvError::Closed) => return Err(End::Close(close_code::RESTART, "the server stops")),
                 },
                 frame = self.socket.recv() => match frame {
@@ -153,43 +188,41 @@ impl Connection {
 
     /// Says hello, then what was missed.
     async fn catch_up(&mut self, since: Option<Position>) -> Result<(), End> {
-        let unavailable = |_| End::Close(close_code::AGAIN, "the log does not answer");
-        let head = self.app.log.last().await.map_err(unavailable)?;
-        // A position of another epoch says nothing about this history: the client is to load everything anew.
-        let same_history = since.is_none_or(|since| since.epoch == head.epoch);
-        self.last = since.filter(|_| same_history).map_or(head.n, |since| since.n.min(head.n));
+        let head = self.app.log.last().await?;
+        // A position of another epoch, or one that isn't there, says nothing about this history: the client is to load
+        // everything anew.
+        let same_history = since.is_none_or(|since| since.epoch == head.epoch && since.n <= head.n);
+        self.last = since.filter(|_| same_history).unwrap_or(head);
         let mut hello = json!({"type": "hello", "position": head});
         if !same_history {
             hello["reset"] = json!(true);
         }
         self.send(Frame::text(hello.to_string())).await?;
-        if self.last < head.n {
-            let mut missed = self.app.live.missed(self.team, self.last);
-            while let Some(batch) = missed.next().await.map_err(unavailable)? {
+        if self.last < head {
+            let mut missed = self.app.live.missed(self.watcher.team, self.last);
+            while let Some(batch) = missed.next().await? {
                 for message in batch {
                     self.pass_on(&message).await?;
                 }
             }
         }
-        self.last = self.last.max(head.n);
+        self.last = self.last.max(head);
         Ok(())
     }
 
     async fn pass_on(&mut self, message: &Message) -> Result<(), End> {
-        if message.team != self.team || message.position.n <= self.last {
+        if message.position.epoch != self.last.epoch {
+            return Err(OTHER_HISTORY);
+        }
+        if message.team != self.watcher.team || message.position <= self.last {
             return Ok(());
         }
-        self.last = message.position.n;
+        self.last = message.position;
         self.send(Frame::text(message.json.clone())).await
     }
 
     async fn check(&mut self) -> Result<(), End> {
-        let good = match self.credential.check(&self.app).await {
-            Ok(caller) => caller.team().is_ok_and(|team| team == self.team),
-            // An access token expires while the connection lives; only a revoked one or a lost membership ends it.
-            Err(error) => error.code() == "token_expired" || error.kind() == scaledtest_domain::ErrorKind::Unavailable,
-        };
-        if !good {
+        if !self.watcher.may_watch(&self.app).await {
             return Err(End::Close(UNAUTHENTICATED, "the credential is no longer good"));
         }
         self.send(Frame::Ping(Vec::new().into())).await

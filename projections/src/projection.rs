@@ -123,9 +123,10 @@ impl ApplyError {
         match self {
             Self::Data(_) => false,
             Self::Database(sqlx::Error::Database(error)) => {
-                // 0A unsupported, 21 cardinality, 22 data, 23 integrity, 42 syntax or unknown name, XX internal.
+                // 0A unsupported, 21 cardinality, 22 data, 23 integrity, 42 syntax or unknown name, 54 over a limit of the
+                // program (an index entry that is too long), XX internal.
                 let class = error.code().map(|code| code.chars().take(2).collect::<String>()).unwrap_or_default();
-                !matches!(class.as_str(), "0A" | "21" | "22" | "23" | "42" | "XX")
+                !matches!(class.as_str(), "0A" | "21" | "22" | "23" | "42" | "54" | "XX")
             }
             Self::Database(
                 sqlx::Error::Encode(_)

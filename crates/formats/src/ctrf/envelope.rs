@@ -1,6 +1,6 @@
 //! What the first pass has read, made into an [`Envelope`]; and completed once the tests are known.
 
-use super::{MAX_EXTRA, head::Head, words};
+use super::{MAX_EXTRA, fields::MAX_DURATION, head::Head, words};
 use crate::{
     Envelope, Outcome,
     cut::head,
@@ -252,7 +252,9 @@ impl Builder {
             pending: count("pending"),
             other: count("other"),
             flaky: count("flaky"),
-            duration: count("duration").and_then(|duration| i64::try_from(duration).ok()),
+            duration: count("duration")
+                .and_then(|duration| i64::try_from(duration).ok())
+                .filter(|duration| *duration <= MAX_DURATION),
         };
         // Errors are failures here as they are in the tests.
         for field in ["error", "errors"] {

@@ -16,7 +16,7 @@ pub(super) const MAX_NAME: usize = 4096;
 /// Bytes of what is shorter still: a browser, a tag, a media type.
 pub(super) const MAX_WORD: usize = 256;
 /// A thousand years; longer durations would overflow sums.
-const MAX_DURATION: i64 = 31_557_600_000_000;
+pub(super) const MAX_DURATION: i64 = 31_557_600_000_000;
 
 /// Where we are in the document, and what the test at hand may still take.
 pub(super) struct Ctx<'n> {

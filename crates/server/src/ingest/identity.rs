@@ -111,7 +111,7 @@ pub(super) async fn live_report(log: &EventLog, team: TeamId, report: ReportId) 
     Ok(live_with_request(log, team, report).await?.map(|(accepted, _)| accepted))
 }
 
-async fn live_with_request(
+pub(super) async fn live_with_request(
     log: &EventLog,
     team: TeamId,
     report: ReportId,
@@ -139,6 +139,19 @@ fn ingested_in(recorded: &Recorded) -> Result<Option<Option<Box<Ingested>>>, Api
         Event::Report(ReportEvent::Deleted(_)) => Some(None),
         _ => None,
     }))
+}
+
+/// Gives a document's own id back, if this report holds it.
+pub(crate) async fn release(
+    log: &EventLog,
+    team: TeamId,
+    claim: ClaimId,
+    holder: ReportId,
+    meta: &CommandMeta,
+) -> Result<(), ApiError> {
+    let command = claim::Command::Release { holder: holder.0 };
+    let stream = StreamId::of(team, Kind::Claim, claim);
+    log.execute::<claim::Claim>(stream, command, meta).await.map(drop).map_err(ApiError::from_execute)
 }
 
 /// The report that a commit took in.

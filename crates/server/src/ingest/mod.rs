@@ -2,7 +2,7 @@
 //!
 //! Nothing is acknowledged before the commit `report.ingested` is in the log: it names the chunks, and is the atomic point.
 
-mod identity;
+pub(crate) mod identity;
 mod packer;
 mod params;
 mod spool;
@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use packer::Packer;
 use scaledtest_commands::{project, report};
 use scaledtest_domain::{
-    Actor, CommandId, Hash16, Kind, Position, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
+    Actor, CommandId, ErrorKind, Hash16, Kind, Position, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
     events::report::{Body as Document, Chunks, Ingested, Origin},
     report::Diagnostic,
 };
@@ -110,8 +110,15 @@ impl Ingestion {
 
         let id = UploadId::new();
         let raw = self.store_document(resolved.report, id);
-        let (outcome, chunks) = self.store_results(&document, &envelope, project, resolved.report, id)?;
-        self.handle.block_on(raw).map_err(|error| ApiError::internal(&error))??;
+        let stored = self.store_results(&document, &envelope, project, resolved.report, id);
+        let raw = self.handle.block_on(raw).map_err(|error| ApiError::internal(&error)).flatten();
+        let (outcome, chunks) = match stored.and_then(|stored| raw.map(|()| stored)) {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.handle.block_on(self.abandon(&resolved, id));
+                return Err(error);
+            }
+        };
 
         let now = self.app.clock.now();
         let ingested = self.ingested(now, hash, project, id, envelope, outcome, chunks, &resolved);
@@ -166,6 +173,23 @@ impl Ingestion {
                 packing.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
             log.put_raw(team, report, upload, Bytes::from(packed)).await.map_err(ApiError::from)
         })
+    }
+
+    /// Takes back what a refused upload has written. What remains is the janitor's.
+    async fn abandon(&self, new: &identity::New, upload: UploadId) {
+        let (log, team) = (&self.app.log, self.upload.team);
+        let erased = async {
+            log.delete_raw(team, new.report, upload).await?;
+            log.erase_upload(team, new.report, upload).await
+        };
+        if let Err(error) = erased.await {
+            tracing::warn!(%error, "what a refused upload has written is still to be erased");
+        }
+        let Some(claim) = new.claim else { return };
+        let meta = self.meta(CommandId::new(), None, self.app.clock.now());
+        if let Err(error) = identity::release(log, team, claim, new.report, &meta).await {
+            tracing::warn!(%error, "the document id of a refused upload stays taken");
+        }
     }
 
     fn store_results(
@@ -247,8 +271,18 @@ impl Ingestion {
         match self.app.log.execute_new::<report::Report>(stream, report::Command::Ingest(ingested), &meta).await {
             Ok(executed) => identity::first_ingested(executed.position, executed.events),
             Err(ExecuteError::Rejected(report::Reject::Exists)) => {
-                let known = identity::live_report(&self.app.log, self.upload.team, id).await?;
-                known.filter(|known| known.report.body.hash == hash).ok_or_else(identity::key_reused)
+                let known = identity::live_with_request(&self.app.log, self.upload.team, id).await?;
+                let same = |stored: Option<Hash16>| self.upload.key.is_none() || stored == Some(request);
+                match known {
+                    Some((known, stored)) if known.report.body.hash == hash && same(stored) => Ok(known),
+                    Some(_) => Err(identity::key_reused()),
+                    // It was deleted in the same moment.
+                    None => Err(ApiError::new(
+                        ErrorKind::Conflict,
+                        "conflict",
+                        "this report is being deleted; send it again",
+                    )),
+                }
             }
             Err(error) => Err(ApiError::from_execute(error)),
         }

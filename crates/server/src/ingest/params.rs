@@ -1,14 +1,13 @@
 //! What an upload says beside its body: the query string and two headers.
 
 use crate::http::error::{ApiError, Detail};
-use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     ErrorKind, ExecutionId, Hash16, events::report::Github, events::report::Origin, truncate_to_micros,
 };
 
-/// Longest value of a text parameter, characters.
-const MAX_TEXT: usize = 1000;
+/// Longest value of a text parameter, bytes: what fits into an index with room to spare.
+const MAX_TEXT: usize = 1024;
 /// Most tags of one upload.
 const MAX_TAGS: usize = 50;
 /// Most shards of one run.
@@ -42,25 +41,17 @@ pub struct Params {
 }
 
 impl Params {
-    /// Reads the query's pairs and the header `project`.
+    /// Reads the query's pairs.
     ///
     /// # Errors
     /// 400 naming every faulty parameter.
-    pub fn parse(pairs: &[(String, String)], headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub fn parse(pairs: &[(String, String)]) -> Result<Self, ApiError> {
         let mut params = Self::default();
         let mut faults = Vec::new();
         let mut github = [None, None, None];
         for (name, value) in pairs {
             if let Err(fault) = params.set(name, value, &mut github) {
                 faults.push(fault);
-            }
-        }
-        if params.project.is_none()
-            && let Some(value) = headers.get("project").and_then(|value| value.to_str().ok())
-        {
-            match text("project", value) {
-                Ok(project) => params.project = project,
-                Err(fault) => faults.push(fault),
             }
         }
         if let [Some(owner), Some(repo), Some(sha)] = github {
@@ -151,8 +142,8 @@ fn text(name: &str, value: &str) -> Result<Option<String>, Detail> {
     if value.is_empty() {
         return Ok(None);
     }
-    if value.chars().count() > MAX_TEXT {
-        return Err(Detail::new(name, format!("invalid {name}: at most {MAX_TEXT} characters")));
+    if value.len() > MAX_TEXT {
+        return Err(Detail::new(name, format!("invalid {name}: at most {MAX_TEXT} bytes")));
     }
     if value.chars().any(char::is_control) {
         return Err(Detail::new(name, format!("invalid {name}: control characters are not allowed")));
@@ -167,7 +158,7 @@ mod tests {
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Params, ApiError> {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Params::parse(&pairs, &HeaderMap::new())
+        Params::parse(&pairs)
     }
 
     #[test]
@@ -181,6 +172,14 @@ mod tests {
     fn tags_come_comma_separated_or_repeated_and_once() {
         let params = parse(&[("tags", "nightly, smoke,"), ("tags", "smoke"), ("tags", "db")]).unwrap();
         assert_eq!(params.tags, ["nightly", "smoke", "db"]);
+    }
+
+    #[test]
+    fn a_text_is_bounded_in_bytes_because_indexes_are() {
+        let name = |character: &str, count| character.repeat(count);
+        assert!(parse(&[("branch", &name("x", 1024))]).is_ok());
+        assert!(parse(&[("branch", &name("漢", 342))]).is_err());
+        assert!(parse(&[("tags", &name("漢", 342))]).is_err());
     }
 
     #[test]

@@ -135,3 +135,33 @@ async fn a_retry_after_a_lost_answer_finds_the_first_commit() {
     assert_eq!(retry.header("st-position"), Some(position.as_str()));
     assert_eq!(server.app.log.last().await.unwrap().n, after, "nothing was written again");
 }
+
+#[tokio::test]
+async fn a_refused_document_leaves_nothing_behind_and_does_not_hold_its_id() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.test").await;
+    let good = with_id("a", ID).to_string();
+    let bad = good[..good.len() - 3].to_owned();
+    let refused = send(&server, &ada.token, "", &[], bad).await;
+    assert!(refused.status.is_client_error(), "{:?}", refused.body);
+    let answer = send(&server, &ada.token, "", &[], good).await.expect(201);
+    assert_eq!(answer["diagnostics"], json!([]), "nobody else has the id");
+    let (uploads, _) = server.app.log.chunk_uploads(0).await.unwrap();
+    assert_eq!(uploads.len(), 1, "only the accepted report has chunks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_copies_at_once_are_one_report_on_a_real_log_too() {
+    scaledtest_testkit::install_crypto();
+    let nats = scaledtest_testkit::nats().await;
+    let options = scaledtest_eventlog::NatsOptions::new(nats.url());
+    let log = scaledtest_eventlog::EventLog::connect(options).await.unwrap();
+    let database = scaledtest_testkit::database().await;
+    let server = TestApp::start_on(crate::support::config(), database, log).await;
+    let ada = server.register("ada@example.test").await;
+    let (body, key) = (with_id("a", ID).to_string(), [("idempotency-key", "build-1")]);
+    let copies = join_all((0..20).map(|_| send(&server, &ada.token, "", &key, body.clone()))).await;
+    let answers: BTreeSet<String> = copies.into_iter().map(|answer| answer.expect(201).to_string()).collect();
+    assert_eq!(answers.len(), 1, "all twenty get the same answer");
+    assert_eq!(total(&server, &ada.token).await, 1);
+}

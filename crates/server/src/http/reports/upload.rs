@@ -58,12 +58,17 @@ use scaledtest_domain::{Scope, TeamRole};
 pub(super) async fn upload_report(
     State(app): State<AppState>,
     caller: Caller,
-    RequestContext { request, pairs, headers }: RequestContext,
+    RequestContext { request, pairs: Pairs(mut pairs), headers }: RequestContext,
     body: Body,
 ) -> Result<Response, ApiError> {
     caller.scope(Scope::Upload)?;
     let team = caller.require(TeamRole::Maintainer)?;
-    let params = Params::parse(&pairs.0, &headers)?;
+    if !pairs.iter().any(|(name, _)| name == "project")
+        && let Some(project) = headers.get("project").and_then(|value| value.to_str().ok())
+    {
+        pairs.push(("project".to_owned(), project.to_owned()));
+    }
+    let params = Params::parse(&pairs)?;
     let (triage, execution) = (params.triage_github_status, params.execution_text.clone());
     let upload = Upload {
         team,
@@ -71,7 +76,7 @@ pub(super) async fn upload_report(
         correlation: Some(request.correlation()),
         key: idempotency_key(&headers)?,
         encoding: headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::to_owned),
-        pairs: pairs.0,
+        pairs,
         params,
     };
     let accepted = ingest(&app, upload, body).await?;

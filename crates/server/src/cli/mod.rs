@@ -2,6 +2,7 @@
 
 mod log;
 mod logging;
+mod projection;
 mod rebuild;
 mod serve;
 mod stores;
@@ -28,6 +29,9 @@ enum Command {
     Migrate(Migrate),
     /// Fill the read models anew from the log, while the server runs
     Rebuild(rebuild::Rebuild),
+    /// Look after the read models
+    #[command(subcommand)]
+    Projection(projection::Projection),
     /// Look after the log itself
     #[command(subcommand)]
     Log(log::Log),
@@ -56,6 +60,7 @@ impl Cli {
                 Ok(())
             }
             Command::Rebuild(rebuild) => Box::pin(rebuild.run()).await,
+            Command::Projection(projection) => Box::pin(projection.run()).await,
             Command::Log(log) => Box::pin(log.run()).await,
             Command::Openapi => {
                 let document = crate::http::openapi::openapi().to_pretty_json()?;

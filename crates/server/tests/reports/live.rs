@@ -103,26 +103,31 @@ impl Socket {
     /// Waits for a check that began after this was called, and passed.
     async fn checked(&mut self) {
         self.0.send(Message::Ping("now".into())).await.unwrap();
-        let mut answered = false;
-        loop {
-            let frame = tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a check in time");
-            match frame.unwrap().unwrap() {
-                Message::Pong(_) => answered = true,
-                Message::Ping(_) if answered => return,
-                Message::Close(frame) => panic!("closed: {frame:?}"),
-                _ => {}
+        let check = async {
+            let mut answered = false;
+            while let Some(frame) = self.0.next().await {
+                match frame.unwrap() {
+                    Message::Pong(_) => answered = true,
+                    Message::Ping(_) if answered => return,
+                    Message::Close(frame) => panic!("closed: {frame:?}"),
+                    _ => {}
+                }
             }
-        }
+            panic!("gone");
+        };
+        tokio::time::timeout(Duration::from_secs(20), check).await.expect("a check in time");
     }
 
     /// The code that it is closed with.
     async fn closed(&mut self) -> u16 {
-        loop {
-            let frame = tokio::time::timeout(Duration::from_secs(20), self.0.next()).await.expect("a close in time");
-            if let Message::Close(Some(frame)) = frame.unwrap().unwrap() {
-                return frame.code.into();
+        let close = async {
+            loop {
+                if let Message::Close(Some(frame)) = self.0.next().await.unwrap().unwrap() {
+                    return frame.code.into();
+                }
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(20), close).await.expect("a close in time")
     }
 }
 

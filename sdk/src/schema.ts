@@ -526,7 +526,8 @@ export interface paths {
          * Watch what happens
          * @description A WebSocket of JSON messages `{position, type, ...}` of the team, in the order of the log. The first is `hello` with the
          *     present position. With `since`, what came after that position is sent first: a client that comes back with its last
-         *     position misses nothing and sees nothing twice. One that is too slow gets `resume` and is closed with 4008.
+         *     position misses nothing and sees nothing twice. One that is too slow, or whose
+         *     server found the log rewound, gets `resume` and is closed with 4008; 4001 says that the credential is no longer good.
          */
         get: operations["watch_live"];
         put?: never;
@@ -1605,7 +1606,7 @@ export interface operations {
                 tags?: string;
                 /** @description The execution that the report belongs to. */
                 execution_id?: string;
-                /** @description RFC 3339; honoured only where rate limits are off. */
+                /** @description RFC 3339; honoured only with ST_DISABLE_RATE_LIMIT=true. */
                 created_at?: string;
                 /** @description `true` to post a commit status after triage. */
                 triage_github_status?: string;
@@ -2300,6 +2301,15 @@ export interface operations {
             };
             /** @description team_not_found: none of the caller's */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description token_revoked: the token of this key was revoked; use a new key */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

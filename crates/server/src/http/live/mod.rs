@@ -44,7 +44,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 ///
 /// A WebSocket of JSON messages `{position, type, ...}` of the team, in the order of the log. The first is `hello` with the
 /// present position. With `since`, what came after that position is sent first: a client that comes back with its last
-/// position misses nothing and sees nothing twice. One that is too slow gets `resume` and is closed with 4008.
+/// position misses nothing and sees nothing twice. One that is too slow, or whose
+/// server found the log rewound, gets `resume` and is closed with 4008; 4001 says that the credential is no longer good.
 #[utoipa::path(get, path = "/ws/live", operation_id = "watch_live", tag = "live",
     params(
         ("token" = Option<String>, Query, description = "An access token or API token; browsers cannot set the header."),

@@ -37,7 +37,7 @@ use scaledtest_domain::{Scope, TeamRole};
         ("shards" = Option<u32>, Query, description = "How many shards the run has: it is complete when all are there."),
         ("tags" = Option<String>, Query, description = "Words for the report, comma-separated."),
         ("execution_id" = Option<uuid::Uuid>, Query, description = "The execution that the report belongs to."),
-        ("created_at" = Option<String>, Query, description = "RFC 3339; honoured only where rate limits are off."),
+        ("created_at" = Option<String>, Query, description = "RFC 3339; honoured only with ST_DISABLE_RATE_LIMIT=true."),
         ("triage_github_status" = Option<String>, Query, description = "`true` to post a commit status after triage."),
         ("github_owner" = Option<String>, Query, description = "With repo and sha: post a commit status."),
         ("github_repo" = Option<String>, Query, description = "See github_owner."),

@@ -139,6 +139,7 @@ struct CreatedBody {
         (status = 400, description = "Faulty fields, each named in details"),
         (status = 403, description = "Only team owners, and not through an API token"),
         (status = 404, description = "team_not_found: none of the caller's"),
+        (status = 409, description = "token_revoked: the token of this key was revoked; use a new key"),
         (status = 422, description = "idempotency_key_reused: the key came with another body"),
     ))]
 async fn create_token(

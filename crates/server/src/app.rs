@@ -23,6 +23,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Uploads that are unpacked and parsed at once; each may keep a core busy.
 const PARSERS: usize = 4;
+/// Uploads that are received at once.
+const BODIES: usize = 64;
 /// How long an upload waits for its turn.
 const UPLOAD_TURN: Duration = Duration::from_secs(30);
 /// Projects remembered as existing, per process.
@@ -46,6 +48,8 @@ pub struct App {
     pub metrics: Option<PrometheusHandle>,
     /// The process's tail of the log.
     pub live: Live,
+    /// Turns at sending a report.
+    pub bodies: Turns,
     /// Turns at unpacking and parsing.
     pub uploads: Turns,
     /// Projects that need not be created any more.
@@ -81,6 +85,7 @@ impl App {
             token_cache: TokenCache::default(),
             usage: Usage::default(),
             live: Live::new(log.clone()),
+            bodies: Turns::new(BODIES, UPLOAD_TURN),
             uploads: Turns::new(PARSERS, UPLOAD_TURN),
             known_projects: KnownProjects::new(log.clone()),
             metrics: crate::metrics::install(),

@@ -115,8 +115,11 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
         }
     };
     background.cancel();
-    if let Some(runner) = runner {
-        runner.stop().await;
+    if let Some(runner) = runner
+        && tokio::time::timeout(DRAIN, runner.stop()).await.is_err()
+    {
+        // A batch that is cut off is rolled back, and applied at the next start.
+        tracing::warn!("a projection did not finish its batch in time");
     }
     tasks.close();
     if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {

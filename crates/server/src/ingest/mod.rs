@@ -68,6 +68,7 @@ pub struct Accepted {
 pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<Accepted, ApiError> {
     let limits = Limits { wire: app.config.max_report_wire_bytes, inflated: app.config.max_report_bytes };
     let dir = app.spool_dir();
+    let _body = app.bodies.acquire().await?;
     let packed = spool::receive(body, &dir, limits).await?;
     let slot = app.uploads.acquire().await?;
     let app = Arc::clone(app);

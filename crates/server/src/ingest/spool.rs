@@ -18,6 +18,8 @@ use std::{
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 /// A client that sends nothing for this long is cut off.
 const IDLE: Duration = Duration::from_secs(30);
+/// No upload may take longer: one that trickles in would hold its place for ever.
+const TOTAL: Duration = Duration::from_secs(15 * 60);
 
 /// How much an upload may be.
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +122,11 @@ fn map(file: &File) -> io::Result<Mmap> {
 /// # Errors
 /// 413 over the limit, 400 when the connection breaks off or stays silent, 500 when the disk refuses.
 pub async fn receive(body: Body, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
+    let slow = |_| broken(&format!("it took more than {} minutes", TOTAL.as_secs() / 60));
+    tokio::time::timeout(TOTAL, receive_pieces(body, dir, limits)).await.map_err(slow)?
+}
+
+async fn receive_pieces(body: Body, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
     let mut spool = Spool::new(dir);
     spool.expect(body.size_hint().lower());
     let mut stream: BodyDataStream = body.into_data_stream();

@@ -251,6 +251,11 @@ impl From<sqlx::Error> for ApiError {
             // 57P: the server is going down or starting up; 53: out of connections or memory; 08: connection lost.
             ["57P", "53", "08"].iter().any(|class| code.starts_with(class))
         });
+        // A read model's tables are made when its projector starts for the first time.
+        if error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P01") {
+            tracing::warn!(%error, "a read model is not there yet");
+            return Self::unavailable("projection_missing", "the read models are being made; retry");
+        }
         if shutting_down || matches!(error, Io(_) | PoolTimedOut | PoolClosed | WorkerCrashed) {
             tracing::warn!(%error, "the database is not available");
             return Self::unavailable("database_unavailable", "the database is not available at the moment; retry");

@@ -139,6 +139,8 @@ impl TestApp {
     pub async fn start_on(config: Config, database: impl Into<Arc<Database>>, log: EventLog) -> Self {
         let mut server = Self::start_without_projections(config, database, log).await;
         server.start_projections();
+        // Their tables are made in the background.
+        server.settle().await;
         server
     }
 

@@ -75,7 +75,7 @@ impl ChunkWriter {
                 self.note(n);
             }
             Backend::Nats(nats) => {
-                let pending = nats.begin(message).await;
+                let pending = nats.begin(message, self.log.until()).await?;
                 self.pending.push_back(pending);
                 while self.pending.len() >= WINDOW {
                     self.settle_one().await?;
@@ -169,7 +169,7 @@ impl EventLog {
 
     async fn chunk_range(&self, subject: &str, first: u64, last: u64) -> Result<Vec<Stored>, LogError> {
         match &self.backend {
-            Backend::Nats(nats) => nats.chunks(subject, first, last, self.until()).await,
+            Backend::Nats(nats) => nats.chunks(subject, (first, last), || self.until()).await,
             Backend::Memory(memory) => Ok(memory.chunks(subject, first, last)),
         }
     }

@@ -98,14 +98,15 @@ impl EventLog {
         for n in 0..info.chunks {
             let piece = document.slice(n * PIECE..document.len().min((n + 1) * PIECE));
             let id = format!("{}:{n}", info.nuid);
-            pending.push(nats.begin(Outgoing::raw(piece_subject(&info.nuid), id, piece, false)).await);
+            let piece = Outgoing::raw(piece_subject(&info.nuid), id, piece, false);
+            pending.push(nats.begin(piece, self.until()).await?);
         }
         let json = serde_json::to_vec(&info).map_err(|error| LogError::Refused(error.to_string()))?;
         let id = format!("{}:info", info.nuid);
-        pending.push(nats.begin(Outgoing::raw(info_subject(&info.name), id, json.into(), true)).await);
-        let until = self.until();
+        let info = Outgoing::raw(info_subject(&info.name), id, json.into(), true);
+        pending.push(nats.begin(info, self.until()).await?);
         for pending in pending {
-            nats.finish(pending, until).await?;
+            nats.finish(pending, self.until()).await?;
         }
         Ok(())
     }
@@ -128,7 +129,7 @@ impl EventLog {
         }
         // By number: a piece that was sent twice may stand twice, or behind later ones.
         let pieces: BTreeMap<usize, Bytes> = nats
-            .raw_pieces(&piece_subject(&info.nuid), self.until())
+            .raw_pieces(&piece_subject(&info.nuid), || self.until())
             .await?
             .into_iter()
             .filter_map(|piece| Some((piece.id.rsplit_once(':')?.1.parse().ok()?, piece.payload)))

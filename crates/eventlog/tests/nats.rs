@@ -167,6 +167,28 @@ async fn a_write_while_the_server_is_away_is_unknown_and_then_answered() {
     assert_eq!((n, log.last().await.expect("last").n), (1, 1));
 }
 
+#[tokio::test]
+async fn writers_do_not_wait_for_ever_while_the_server_is_away() {
+    let mut server = nats().await;
+    let log = connect(&server).await.with_deadline(Duration::from_millis(200));
+    server.kill9().await;
+    let refused = within(async {
+        let mut writers = Vec::new();
+        // No writer waits for an acknowledgement yet; together they are more than the client queues.
+        for _ in 0..100 {
+            let mut writer = log.chunk_writer(TeamId::new(), ReportId::new(), UploadId::new());
+            for _ in 0..63 {
+                if let Err(error) = writer.push(b"chunk".to_vec()).await {
+                    return error.to_string();
+                }
+            }
+            writers.push(writer);
+        }
+        String::new()
+    });
+    assert!(refused.await.contains("does not answer"));
+}
+
 /// Writes past the log's own doors.
 async fn smuggle(server: &Nats, stream: StreamId, payload: impl Into<Bytes>) {
     let context = jetstream(server).await;

@@ -55,23 +55,23 @@ impl Nats {
     }
 
     pub async fn load(&self, subject: &str, until: Instant) -> Result<Vec<Stored>, LogError> {
-        self.range(EV, subject, 1, u64::MAX, until).await
+        self.range(EV, subject, (1, u64::MAX), || until).await
     }
 
-    /// Every message of a subject with a sequence in `first..=last`, ascending. Any replica may answer.
+    /// Every message of a subject with a sequence in `first..=last`, ascending. Any replica may answer. `deadline` is that
+    /// of a request which begins now.
     pub async fn range(
         &self,
         stream: &str,
         subject: &str,
-        first: u64,
-        last: u64,
-        until: Instant,
+        (first, last): (u64, u64),
+        deadline: impl Fn() -> Instant,
     ) -> Result<Vec<Stored>, LogError> {
         let mut messages = Vec::new();
         let mut next = first.max(1);
         while next <= last {
             let request = json!({ "seq": next, "next_by_subj": subject, "batch": BATCH, "max_bytes": BATCH_BYTES });
-            let mut batch = self.retry(until, || self.batch(stream, &request)).await?;
+            let mut batch = self.retry(deadline(), || self.batch(stream, &request)).await?;
             let Some(end) = batch.messages.last().map(|message| message.n) else { break };
             batch.messages.retain(|message| message.n <= last);
             messages.append(&mut batch.messages);
@@ -116,8 +116,13 @@ impl Nats {
         Err(Failure::Unknown("the subscription ended".to_owned()))
     }
 
-    pub async fn chunks(&self, subject: &str, first: u64, last: u64, until: Instant) -> Result<Vec<Stored>, LogError> {
-        self.range(RES, subject, first, last, until).await
+    pub async fn chunks(
+        &self,
+        subject: &str,
+        range: (u64, u64),
+        deadline: impl Fn() -> Instant,
+    ) -> Result<Vec<Stored>, LogError> {
+        self.range(RES, subject, range, deadline).await
     }
 
     pub async fn first_chunk(&self, subject: &str, until: Instant) -> Result<Option<Stored>, LogError> {
@@ -126,8 +131,8 @@ impl Nats {
         Ok(batch.messages.into_iter().next())
     }
 
-    pub async fn raw_pieces(&self, subject: &str, until: Instant) -> Result<Vec<Stored>, LogError> {
-        self.range(RAW, subject, 1, u64::MAX, until).await
+    pub async fn raw_pieces(&self, subject: &str, deadline: impl Fn() -> Instant) -> Result<Vec<Stored>, LogError> {
+        self.range(RAW, subject, (1, u64::MAX), deadline).await
     }
 
     /// The subjects of `RES`, a page as large as the server makes it (100,000); and where the next begins.
@@ -197,4 +202,36 @@ fn stored(message: Message) -> Result<Stored, Failure> {
         payload: Bytes::clone(&message.payload),
         at: at.with_timezone(&Utc),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{EventLog, NatsOptions, log::Backend};
+    use scaledtest_domain::{ReportId, TeamId, UploadId};
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
+    use tokio::time::Instant;
+
+    #[tokio::test]
+    async fn each_page_of_a_range_has_its_own_deadline() {
+        let server = scaledtest_testkit::nats().await;
+        let log = EventLog::connect(NatsOptions::new(server.url())).await.expect("connected");
+        let mut writer = log.chunk_writer(TeamId::new(), ReportId::new(), UploadId::new());
+        for _ in 0..super::BATCH * 2 + 1 {
+            writer.push(b"x".to_vec()).await.expect("pushed");
+        }
+        let chunks = writer.finish().await.expect("durable");
+        let Backend::Nats(nats) = &log.backend else { return };
+        let asked = AtomicU32::new(0);
+        let deadline = || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Instant::now() + Duration::from_secs(10)
+        };
+        let (subjects, _) = nats.chunk_subjects(0, deadline()).await.expect("listed");
+        asked.store(0, Ordering::Relaxed);
+        let found = nats.chunks(&subjects[0], (chunks.first, chunks.last), deadline).await.expect("read");
+        assert_eq!((found.len() as u32, asked.into_inner()), (chunks.count, 3));
+    }
 }

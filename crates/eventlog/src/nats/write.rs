@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::error::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// Messages erased at a time.
 const ERASING: usize = 8;
@@ -106,10 +106,12 @@ impl Nats {
     }
 
     /// Sends it; the order of calls is the order in the log, as long as none has to be repeated.
-    pub async fn begin(&self, message: Outgoing) -> Pending {
+    /// Without a connection the client takes in only so many.
+    pub async fn begin(&self, message: Outgoing, until: Instant) -> Result<Pending, LogError> {
         let generation = self.link.borrow().generation;
-        let ack = self.send(&message).await;
-        Pending { message, ack, generation }
+        let full = |_| LogError::Unavailable("too much is waiting to be sent".to_owned());
+        let ack = timeout_at(until, self.send(&message)).await.map_err(full)?;
+        Ok(Pending { message, ack, generation })
     }
 
     /// Its sequence, once it is acknowledged.
@@ -145,7 +147,7 @@ impl Nats {
         deadline: impl Fn() -> Instant,
     ) -> Result<(), LogError> {
         for _ in 0..ERASE_ROUNDS {
-            let messages = self.range(stream, subject, first, last, deadline()).await?;
+            let messages = self.range(stream, subject, (first, last), &deadline).await?;
             stream::iter(messages)
                 .map(|message| self.erase_one(stream, message.n, deadline()))
                 .buffer_unordered(ERASING)

@@ -20,8 +20,14 @@ pub(crate) fn bounded(text: Cow<'_, str>) -> (String, bool) {
     if text.len() <= MAX_TEXT {
         return (text.into_owned(), false);
     }
-    let (head, tail) = (head(&text, END), tail(&text, END));
-    (joined(head, text.len() - head.len() - tail.len(), tail), true)
+    (ends(&text, MAX_TEXT), true)
+}
+
+/// Head and tail of a text of more than `max` bytes, in at most `max` (128 or more) bytes.
+pub(crate) fn ends(text: &str, max: usize) -> String {
+    let end = max / 2 - 32;
+    let (head, tail) = (head(text, end), tail(text, end));
+    joined(head, text.len() - head.len() - tail.len(), tail)
 }
 
 fn joined(head: &str, left_out: usize, tail: &str) -> String {

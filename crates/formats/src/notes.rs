@@ -31,6 +31,7 @@ codes! {
     NameCut "name_cut" "The text is too long for its field; its head is kept",
     TooLong "too_long" "The value is too long for its field and was left out",
     ListCut "list_cut" "The list is too long; its head is kept",
+    ResultShortened "result_shortened" "The texts of a result are over 512 KiB together; the oldest attempts were shortened first",
     TooManyAttempts "too_many_attempts" "More than 20 attempts; the first 10 and the last 10 are kept",
     NameMissing "name_missing" "A test has no name; it is called after its place in the report",
     StatusMissing "status_missing" "There is no status; it was read as `other`",

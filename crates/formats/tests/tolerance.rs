@@ -192,8 +192,109 @@ fn the_largest_result_still_fits_a_chunk() {
         test[field] = json!(long);
     }
     test["a"] = json!(text(60_000));
-    let (result, _) = one(test);
-    assert_eq!((result.steps.len(), result.attempts.len(), result.attachments.len()), (500, 20, 100));
+    let (result, odd) = one(test);
+    assert_eq!((result.attempts.len(), result.message.as_ref().map(String::len)), (20, Some(MAX_TEXT)));
+    assert!(odd.contains(&"result_shortened results.tests[0]".to_owned()), "{odd:?}");
     let chunk = encode_chunk(std::slice::from_ref(&result)).unwrap();
     assert_eq!(decode_chunk(&chunk).unwrap(), [result]);
+}
+
+/// Letters that no compression makes fewer, out of `alphabet`.
+struct Noise(u64);
+
+impl Noise {
+    fn text(&mut self, alphabet: &[char], length: usize) -> String {
+        let mut letter = || {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            alphabet[(self.0 >> 33) as usize % alphabet.len()]
+        };
+        let mut text = String::new();
+        while text.len() < length {
+            text.push(letter());
+        }
+        text
+    }
+}
+
+/// Printable, control characters, whatever takes an escape, and beyond ASCII.
+fn alphabets() -> [Vec<char>; 4] {
+    let all = |range: std::ops::Range<u32>| range.filter_map(char::from_u32).collect::<Vec<_>>();
+    [all(0x20..0x7f), all(1..0x20), all(1..0x80), all(0x80..0x7ff)]
+}
+
+/// Payload and headers of a message of the log.
+const MESSAGE: usize = 1024 * 1024 - 4096;
+
+#[test]
+fn the_largest_result_fits_a_message_and_keeps_what_matters_most() {
+    for alphabet in alphabets() {
+        let mut noise = Noise(1);
+        let mut text = |length| noise.text(&alphabet, length);
+        let mut texts = || {
+            let mut texts = json!({"status": "failed"});
+            for field in ["message", "trace", "snippet", "stdout", "stderr"] {
+                texts[field] = json!(text(MAX_TEXT));
+            }
+            texts
+        };
+        let mut test = texts();
+        test["retryAttempts"] = (0..20).map(|_| texts()).collect();
+        let (only_texts, odd) = one(test.clone());
+        assert_eq!(odd.iter().filter(|odd| odd.starts_with("result_shortened")).count(), 1);
+        let lengths = |attempt: &scaledtest_domain::report::Attempt| attempt.message.as_ref().map(String::len);
+        assert_eq!(only_texts.message.as_ref().map(|text| json!(text)), Some(test["message"].clone()));
+        assert!(lengths(&only_texts.attempts[0]).unwrap() <= 1024, "the oldest attempt goes first");
+        assert_eq!(
+            lengths(&only_texts.attempts[19]),
+            Some(test["retryAttempts"][19]["message"].as_str().unwrap().len())
+        );
+
+        test["steps"] = (0..500).map(|_| json!({"name": text(2048), "status": "passed"})).collect();
+        test["attachments"] = (0..100).map(|_| json!({"name": text(4096), "path": text(4096)})).collect();
+        test["suite"] = (0..64).map(|_| json!(text(4096))).collect();
+        test["tags"] = (0..100).map(|_| json!(text(256))).collect();
+        test["extra"] = json!(text(40_000));
+        let (everything, _) = one(test);
+        assert_eq!((everything.attempts.len(), everything.suite.len()), (20, 64));
+        for result in [only_texts, everything] {
+            let chunk = encode_chunk(std::slice::from_ref(&result)).unwrap();
+            assert!(chunk.len() < MESSAGE, "{} bytes of {:?}", chunk.len(), alphabet[0]);
+        }
+    }
+}
+
+#[test]
+fn what_a_commit_says_of_the_largest_report_fits_a_message() {
+    for alphabet in alphabets() {
+        let mut noise = Noise(2);
+        let mut text = |length| noise.text(&alphabet, length);
+        let mut document = report((0..200).map(|_| json!({"name": "a", "status": "passed", text(600): 1})).collect());
+        for number in 0..30 {
+            document[format!("odd{number}")] = json!(text(5000));
+        }
+        document["results"]["environment"] = json!({"odd": text(50_000)});
+        for key in ["branch", "commit", "baseCommit", "targetBranch", "pr", "buildId", "buildUrl", "repository"] {
+            document["results"]["environment"][key] = json!(text(1000));
+        }
+        let taken = taken(&document);
+        assert_eq!(taken.outcome.diagnostics.len(), 100);
+        assert!(taken.outcome.meta.environment.is_some() && !taken.outcome.meta.extra.is_empty());
+        let said = serde_json::to_vec(&(taken.outcome.meta, taken.envelope.origin, taken.outcome.diagnostics)).unwrap();
+        let said = scaledtest_domain::compress(&said).unwrap();
+        // Tags and what the upload's parameters say take the rest, a few dozen KiB.
+        assert!(said.len() < MESSAGE / 2, "{} bytes", said.len());
+    }
+}
+
+#[test]
+fn a_summary_beyond_all_bounds_is_left_out() {
+    let mut document = report(json!([{"name": "a", "status": "passed", "duration": 31_557_600_000_000_i64}, {
+        "name": "b", "status": "passed", "duration": 31_557_600_000_000_i64,
+    }]));
+    document["results"]["summary"] = json!({"tests": i64::MAX, "passed": 1e30, "duration": i64::MAX});
+    let taken = taken(&document);
+    assert_eq!(taken.envelope.declared_tests, None);
+    assert_eq!(taken.outcome.meta.duration_ms, 31_557_600_000_000, "a sum is bounded, too");
+    let odd = ["tests", "passed", "duration"].map(|field| format!("out_of_range results.summary.{field}"));
+    assert_eq!(taken.odd(), odd);
 }

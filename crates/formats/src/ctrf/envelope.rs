@@ -20,6 +20,9 @@ use serde_json::{Map, Value};
 /// Bytes of an id, a branch, a URL or the like: what an index still takes.
 const MAX_KEY: usize = 1024;
 
+/// Tests that a summary may count: a run's sums must not overflow.
+const MAX_COUNT: i64 = 1_000_000_000;
+
 /// The summary as written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
@@ -144,7 +147,7 @@ pub(super) fn complete(envelope: &Envelope, mut notes: Notes, totals: &Totals) -
         meta.stop_ms = totals.last_stop.filter(|stop| *stop >= meta.start_ms).unwrap_or(0);
     }
     let span = (meta.start_ms > 0 && meta.stop_ms >= meta.start_ms).then_some(meta.stop_ms - meta.start_ms);
-    meta.duration_ms = span.or(summary.duration).unwrap_or(totals.duration_ms);
+    meta.duration_ms = span.or(summary.duration).unwrap_or(totals.duration_ms).min(MAX_DURATION);
     Outcome { meta, counts, diagnostics: notes.into_diagnostics() }
 }
 
@@ -237,9 +240,14 @@ impl Builder {
         };
         let mut count = |field: &str| {
             let value = fields.remove(field).filter(|value| !value.is_null())?;
-            let number = Loose::from(&value).numeric().and_then(|number| u64::try_from(number.rounded()?).ok());
-            if number.is_none() {
+            let Some(number) = Loose::from(&value).numeric() else {
                 self.note(Code::WrongType, "results.summary", field);
+                return None;
+            };
+            let most = if field == "duration" { MAX_DURATION } else { MAX_COUNT };
+            let number = number.rounded().filter(|number| (0..=most).contains(number)).map(i64::unsigned_abs);
+            if number.is_none() {
+                self.note(Code::OutOfRange, "results.summary", field);
             }
             number
         };
@@ -252,9 +260,7 @@ impl Builder {
             pending: count("pending"),
             other: count("other"),
             flaky: count("flaky"),
-            duration: count("duration")
-                .and_then(|duration| i64::try_from(duration).ok())
-                .filter(|duration| *duration <= MAX_DURATION),
+            duration: count("duration").map(u64::cast_signed),
         };
         // Errors are failures here as they are in the tests.
         for field in ["error", "errors"] {

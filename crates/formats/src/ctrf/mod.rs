@@ -4,6 +4,7 @@ mod envelope;
 mod fields;
 mod head;
 mod parts;
+mod shorten;
 mod stream;
 mod test;
 mod words;

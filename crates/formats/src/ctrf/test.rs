@@ -1,8 +1,10 @@
 //! One entry of `results.tests`.
 
 use super::{
+    MAX_EXTRA,
     fields::{Ctx, Each, FromMap, LinesOf, MAX_NAME, MAX_WORD, OneOrMany, Words},
     parts::{self, Attempts},
+    shorten,
 };
 use crate::{
     loose::{Any, Loose},
@@ -219,7 +221,7 @@ impl<'de> Draft<'de> {
         let flaky = status == Status::Passed && flaky(&self.attempts, retries, self.flaky);
         let mut attachments = self.attachments;
         attachments.extend(self.screenshot);
-        TestResult {
+        let mut result = TestResult {
             test_id,
             name: ctx.fit("name", name, MAX_NAME),
             suite,
@@ -244,7 +246,11 @@ impl<'de> Draft<'de> {
             steps: self.steps,
             attachments,
             extra: self.extra,
+        };
+        if shorten::fit(&mut result, MAX_EXTRA - ctx.extra_left) {
+            ctx.note(Code::ResultShortened, "", "");
         }
+        result
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod remove_orphan_chunks;
 
-pub use remove_orphan_chunks::{GRACE, Removed, remove_orphan_chunks};
+pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};
 
 use scaledtest_domain::Clock;
 use scaledtest_eventlog::EventLog;
@@ -17,8 +17,9 @@ const EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// Runs every reconciler, at start and then every ten minutes, until cancelled.
 pub async fn run(log: EventLog, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut janitor = Janitor::default();
     loop {
-        let done = stop.run_until_cancelled(remove_orphan_chunks(&log, clock.now(), GRACE)).await;
+        let done = stop.run_until_cancelled(janitor.round(&log, clock.now(), GRACE)).await;
         match done {
             None => return,
             Some(Ok(removed)) if removed.uploads > 0 => {

@@ -4,9 +4,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{Event, Kind, StreamId, UploadId, events::report::Event as ReportEvent};
 use scaledtest_eventlog::{ChunkUpload, EventLog, LogError};
+use std::{fmt::Display, ops::Range};
 
 /// An upload younger than this may still be going on.
 pub const GRACE: TimeDelta = TimeDelta::hours(1);
+
+/// A deletion that broke off leaves chunks that are older than what was checked: so often, everything is looked at again.
+const FULL_EVERY: TimeDelta = TimeDelta::days(1);
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,12 +26,41 @@ pub struct Removed {
 /// # Errors
 /// When the log cannot be read or written; what was erased stays erased, and the next time goes on.
 pub async fn remove_orphan_chunks(log: &EventLog, now: DateTime<Utc>, grace: TimeDelta) -> Result<Removed, LogError> {
+    remove(log, DateTime::<Utc>::MIN_UTC..now - grace).await
+}
+
+/// Removes orphans again and again; what an earlier round has found to be a report's is not looked at in every round, so
+/// that a round costs as much as what came since.
+#[derive(Debug, Default)]
+pub struct Janitor {
+    /// Every upload that began before was looked at.
+    checked: Option<DateTime<Utc>>,
+    /// When everything was.
+    full: Option<DateTime<Utc>>,
+}
+
+impl Janitor {
+    /// As [`remove_orphan_chunks`], in the first round and once a day; else only what is younger than what was checked.
+    ///
+    /// # Errors
+    /// As [`remove_orphan_chunks`]; the next round looks at the same again.
+    pub async fn round(&mut self, log: &EventLog, now: DateTime<Utc>, grace: TimeDelta) -> Result<Removed, LogError> {
+        let is_full = self.full.is_none_or(|full| now - full >= FULL_EVERY);
+        let checked = self.checked.filter(|_| !is_full).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let removed = remove(log, checked..now - grace).await?;
+        self.checked = Some(now - grace);
+        self.full = if is_full { Some(now) } else { self.full };
+        Ok(removed)
+    }
+}
+
+async fn remove(log: &EventLog, began: Range<DateTime<Utc>>) -> Result<Removed, LogError> {
     let mut removed = Removed::default();
     let mut orphans = Vec::new();
     let mut page = Some(0);
     while let Some(offset) = page {
         let (uploads, next) = log.chunk_uploads(offset).await?;
-        for upload in uploads.into_iter().filter(|upload| upload.at + grace < now) {
+        for upload in uploads.into_iter().filter(|upload| began.contains(&upload.at)) {
             removed.seen += 1;
             if is_orphan(log, &upload).await? {
                 orphans.push(upload);
@@ -46,11 +79,18 @@ pub async fn remove_orphan_chunks(log: &EventLog, now: DateTime<Utc>, grace: Tim
 
 /// Whether no report consists of this upload, now or (as far as the log is readable) ever again.
 async fn is_orphan(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogError> {
-    let history = log.load(&StreamId::of(upload.team, Kind::Report, upload.report)).await?;
+    let history = match log.load(&StreamId::of(upload.team, Kind::Report, upload.report)).await {
+        Ok(history) => history,
+        Err(error @ (LogError::Decode { .. } | LogError::Broken { .. })) => return unknown(upload, &error),
+        Err(error) => return Err(error),
+    };
     let mut live: Option<UploadId> = None;
     for recorded in history {
-        let decode = |source| LogError::Decode { n: recorded.n, source };
-        for event in recorded.commit.decode_events().map_err(decode)? {
+        let events = match recorded.commit.decode_events() {
+            Ok(events) => events,
+            Err(error) => return unknown(upload, &error),
+        };
+        for event in events {
             match event {
                 Event::Report(ReportEvent::Ingested(report)) => live = Some(report.upload),
                 Event::Report(ReportEvent::Deleted(_)) => live = None,
@@ -59,4 +99,10 @@ async fn is_orphan(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogErro
         }
     }
     Ok(live != Some(upload.upload))
+}
+
+/// A history that cannot be read holds up no other; nothing of it is erased.
+fn unknown(upload: &ChunkUpload, error: &dyn Display) -> Result<bool, LogError> {
+    tracing::warn!(report = %upload.report, %error, "the history of a report cannot be read; its chunks stay");
+    Ok(false)
 }

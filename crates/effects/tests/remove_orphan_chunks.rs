@@ -7,7 +7,7 @@ use scaledtest_domain::{
     Actor, CommandId, Kind, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
     events::report::{Chunks, Ingested},
 };
-use scaledtest_effects::{GRACE, Removed, remove_orphan_chunks};
+use scaledtest_effects::{GRACE, Janitor, Removed, remove_orphan_chunks};
 use scaledtest_eventlog::{ChunkError, CommandMeta, EventLog, NatsOptions};
 use serde_json::json;
 
@@ -53,6 +53,11 @@ impl Upload {
         log.execute::<Report>(StreamId::of(self.team, Kind::Report, self.report), command, &meta).await.unwrap();
     }
 
+    fn began(&self) -> DateTime<Utc> {
+        let (seconds, _) = self.upload.0.get_timestamp().unwrap().to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap()
+    }
+
     /// Whether its chunks and its document are both there; panics when only one is.
     async fn is_there(&self, log: &EventLog) -> bool {
         let chunks = match log.read_chunks(self.team, self.report, self.upload, &self.chunks).await {
@@ -91,8 +96,7 @@ async fn takes_away_what_no_report_is_made_of(log: EventLog) {
 
 async fn leaves_an_upload_that_may_still_be_going_on(log: EventLog) {
     let upload = Upload::write(&log, TeamId::new(), ReportId::new()).await;
-    let (seconds, _) = upload.upload.0.get_timestamp().unwrap().to_unix();
-    let began = DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap();
+    let began = upload.began();
     let removed = remove_orphan_chunks(&log, began + GRACE - TimeDelta::seconds(1), GRACE).await.unwrap();
     assert_eq!(removed, Removed::default());
     assert!(upload.is_there(&log).await);
@@ -112,4 +116,24 @@ async fn on_a_server_it_takes_away_what_no_report_is_made_of() {
 #[tokio::test]
 async fn an_upload_that_may_still_be_going_on_is_left_alone() {
     leaves_an_upload_that_may_still_be_going_on(EventLog::in_memory()).await;
+}
+
+#[tokio::test]
+async fn later_rounds_look_only_at_what_is_younger_and_once_a_day_at_everything() {
+    let (log, mut janitor) = (EventLog::in_memory(), Janitor::default());
+    let upload = Upload::write(&log, TeamId::new(), ReportId::new()).await;
+    let live = Upload::write(&log, TeamId::new(), ReportId::new()).await;
+    live.commit(&log).await;
+    let due = live.began() + GRACE + TimeDelta::seconds(2);
+    let mut round = async |now, uploads, seen| {
+        assert_eq!(janitor.round(&log, now, GRACE).await.unwrap(), Removed { uploads, seen }, "{now}");
+    };
+    round(upload.began() + GRACE - TimeDelta::seconds(1), 0, 0).await;
+    round(due, 1, 2).await;
+    assert!(!upload.is_there(&log).await && live.is_there(&log).await);
+    // Its deletion breaks off before anything is erased.
+    live.execute(&log, Command::Delete { report: live.report }).await;
+    round(due + TimeDelta::minutes(10), 0, 0).await;
+    round(due + TimeDelta::days(1), 1, 1).await;
+    assert!(!live.is_there(&log).await);
 }

@@ -5,11 +5,11 @@ use crate::config::ServerArgs;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use scaledtest_domain::{
-    Event, Position, ReportId, TeamId,
-    events::report::{Event as ReportEvent, Ingested},
+    Event, Kind, Position, ReportId, StreamId, TeamId, UploadId,
+    events::report::{Chunks, Event as ReportEvent},
     report::decode_chunk,
 };
-use scaledtest_eventlog::{ChunkError, EventLog, Verified};
+use scaledtest_eventlog::{ChunkError, EventLog, LogError, Verified};
 use std::{
     collections::HashMap,
     io::{self, Write},
@@ -45,15 +45,18 @@ impl Log {
         let Self::Verify(verify) = self;
         let config = verify.server.config()?;
         let stores = stores::open(&Addresses::find(&config)?, &config).await?;
-        let found = Findings::gather(&stores.log).await?;
-        found.compare(&stores).await
+        let found = Findings::gather(&stores).await?;
+        found.conclude(&mut io::stdout().lock())
     }
 }
 
 /// A report as the log has it.
+#[derive(Clone, Copy)]
 struct Live {
     team: TeamId,
-    report: Box<Ingested>,
+    upload: UploadId,
+    chunks: Chunks,
+    results: u64,
 }
 
 /// What the log holds, and what is wrong with it.
@@ -63,11 +66,13 @@ struct Findings {
     last: u64,
     live: HashMap<ReportId, Live>,
     faults: Vec<String>,
+    /// Faults unless the report was deleted while we looked.
+    suspects: Vec<(ReportId, String)>,
 }
 
 impl Findings {
-    async fn gather(log: &EventLog) -> anyhow::Result<Self> {
-        let mut found = Self::default();
+    async fn gather(stores: &Stores) -> anyhow::Result<Self> {
+        let (mut found, log) = (Self::default(), &stores.log);
         let mut verifier = log.verify().await?;
         found.last = verifier.until();
         loop {
@@ -80,6 +85,8 @@ impl Findings {
             }
         }
         found.check_bodies(log).await?;
+        found.compare(stores).await?;
+        found.settle_suspects(log).await?;
         Ok(found)
     }
 
@@ -96,7 +103,8 @@ impl Findings {
                         self.faults.push(format!("message {}: a report without a team", verified.n));
                         continue;
                     };
-                    self.live.insert(report.report, Live { team, report });
+                    let (upload, chunks, results) = (report.upload, report.chunks, report.counts.tests);
+                    self.live.insert(report.report, Live { team, upload, chunks, results });
                 }
                 Event::Report(ReportEvent::Deleted(deleted)) => {
                     self.live.remove(&deleted.report);
@@ -108,43 +116,56 @@ impl Findings {
 
     /// Every report's chunks are there, have the hash that was acknowledged, and hold as many results as were counted.
     async fn check_bodies(&mut self, log: &EventLog) -> anyhow::Result<()> {
-        let mut faults = Vec::new();
-        for (id, Live { team, report }) in &self.live {
-            match log.read_chunks(*team, *id, report.upload, &report.chunks).await {
+        for (id, live) in &self.live {
+            let fault = match log.read_chunks(live.team, *id, live.upload, &live.chunks).await {
                 Ok(chunks) => {
                     let results: Result<usize, _> =
                         chunks.iter().map(|chunk| decode_chunk(chunk).map(|results| results.len())).sum();
                     match results {
-                        Ok(results) if results as u64 == report.counts.tests => {}
-                        Ok(results) => {
-                            faults.push(format!("report {id}: {results} results, {} were counted", report.counts.tests))
-                        }
-                        Err(error) => faults.push(format!("report {id}: {error}")),
+                        Ok(results) if results as u64 == live.results => continue,
+                        Ok(results) => format!("{results} results, {} were counted", live.results),
+                        Err(error) => error.to_string(),
                     }
                 }
                 Err(ChunkError::Log(error)) => return Err(error.into()),
-                Err(error) => faults.push(format!("report {id}: {error}")),
-            }
+                Err(error) => error.to_string(),
+            };
+            self.suspects.push((*id, format!("report {id}: {fault}")));
         }
-        self.faults.append(&mut faults);
         Ok(())
     }
 
     /// The read models hold the same reports, with as many results.
-    async fn compare(mut self, stores: &Stores) -> anyhow::Result<()> {
+    async fn compare(&mut self, stores: &Stores) -> anyhow::Result<()> {
         let positions = scaledtest_projections::Positions::new(stores.db.clone());
         let position = Position { epoch: stores.log.epoch(), n: self.last };
         if positions.wait(&["reports"], position, CATCH_UP).await {
-            self.compare_rows(stores).await?;
-        } else {
-            self.faults
-                .push("the projection reports has not caught up with the log; its counts were not compared".to_owned());
+            return self.compare_rows(stores).await;
         }
-        let mut out = io::stdout().lock();
+        self.faults
+            .push("the projection reports has not caught up with the log; its counts were not compared".to_owned());
+        Ok(())
+    }
+
+    /// Looks again at what may be missing only because its report was deleted meanwhile.
+    async fn settle_suspects(&mut self, log: &EventLog) -> anyhow::Result<()> {
+        for (id, fault) in std::mem::take(&mut self.suspects) {
+            let Some(live) = self.live.get(&id).copied() else { continue };
+            if is_live(log, id, &live).await? {
+                self.faults.push(fault);
+            } else {
+                self.live.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what was found; fails if anything is wrong.
+    fn conclude(&self, out: &mut impl Write) -> anyhow::Result<()> {
         for fault in &self.faults {
             writeln!(out, "{fault}")?;
         }
-        let results: u64 = self.live.values().map(|live| live.report.counts.tests).sum();
+        let results: u64 = self.live.values().map(|live| live.results).sum();
         writeln!(
             out,
             "{} commits, {} reports, {results} results, {} faults",
@@ -172,17 +193,111 @@ impl Findings {
             rows.into_iter().map(|(id, count)| (ReportId(id), count.unsigned_abs())).collect();
         for (id, live) in &self.live {
             match rows.get(id) {
-                Some(count) if *count == live.report.counts.tests => {}
-                Some(count) => self.faults.push(format!(
-                    "report {id}: the read model has {count} results, the log {}",
-                    live.report.counts.tests
-                )),
-                None => self.faults.push(format!("report {id} is in the log but not in the read model")),
+                Some(count) if *count == live.results => {}
+                Some(count) => self
+                    .faults
+                    .push(format!("report {id}: the read model has {count} results, the log {}", live.results)),
+                None => self.suspects.push((*id, format!("report {id} is in the log but not in the read model"))),
             }
         }
         for id in rows.keys().filter(|id| !self.live.contains_key(id)) {
             self.faults.push(format!("report {id} is in the read model but not in the log"));
         }
         Ok(())
+    }
+}
+
+/// Whether the log's newest word is that a report is made of this upload. A history that cannot be read is no excuse.
+async fn is_live(log: &EventLog, id: ReportId, live: &Live) -> anyhow::Result<bool> {
+    let history = match log.load(&StreamId::of(live.team, Kind::Report, id)).await {
+        Ok(history) => history,
+        Err(LogError::Decode { .. } | LogError::Broken { .. }) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    let events = history.iter().flat_map(|recorded| recorded.commit.decode_events().unwrap_or_default());
+    let upload = events.fold(None, |upload, event| match event {
+        Event::Report(ReportEvent::Ingested(report)) => Some(report.upload),
+        Event::Report(ReportEvent::Deleted(_)) => None,
+        _ => upload,
+    });
+    Ok(upload == Some(live.upload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+    use scaledtest_commands::report::{Command, Report};
+    use scaledtest_domain::{Actor, CommandId, ProjectId, RunId, report::encode_chunk};
+    use scaledtest_eventlog::CommandMeta;
+    use scaledtest_projections::{self as projections, Positions, Runner, Setup};
+    use serde_json::json;
+
+    async fn execute(log: &EventLog, team: TeamId, report: ReportId, command: Command) {
+        let (actor, at) = (Actor::System, Utc::now());
+        let meta =
+            CommandMeta { command: CommandId::new(), request: None, actor, at, correlation: None, causation: None };
+        log.execute::<Report>(StreamId::of(team, Kind::Report, report), command, &meta).await.unwrap();
+    }
+
+    /// A report of two results.
+    async fn upload(log: &EventLog, team: TeamId) -> (ReportId, UploadId, Chunks) {
+        let (report, upload) = (ReportId::new(), UploadId::new());
+        let result = |name| json!({"test_id": scaledtest_domain::TestId::derived(&[b"a"]), "name": name, "status": "passed", "duration_ms": 1});
+        let results: Vec<_> =
+            ["a", "b"].into_iter().map(|name| serde_json::from_value(result(name)).unwrap()).collect();
+        let mut writer = log.chunk_writer(team, report, upload);
+        writer.push(encode_chunk(&results).unwrap()).await.unwrap();
+        let chunks = writer.finish().await.unwrap();
+        let ingested = json!({
+            "report": report, "project": ProjectId::new(), "run": RunId::new(), "upload": upload, "chunks": chunks,
+            "body": {"hash": chunks.hash, "bytes": 8, "media_type": "application/json"},
+            "meta": {"format": "ctrf", "tool": {"name": "t"}, "start_ms": 0, "stop_ms": 0, "duration_ms": 0},
+            "counts": {"tests": 2, "passed": 2, "failed": 0, "skipped": 0, "pending": 0, "other": 0},
+            "run_at": Utc::now(), "created_at": Utc::now()
+        });
+        execute(log, team, report, Command::Ingest(serde_json::from_value(ingested).unwrap())).await;
+        (report, upload, chunks)
+    }
+
+    fn said(found: &Findings) -> (String, bool) {
+        let mut out = Vec::new();
+        let is_well = found.conclude(&mut out).is_ok();
+        (String::from_utf8(out).unwrap(), is_well)
+    }
+
+    #[tokio::test]
+    async fn a_fault_is_named_and_fails_and_a_report_deleted_meanwhile_is_none() {
+        let database = scaledtest_testkit::database().await;
+        projections::migrate(&database.pool).await.unwrap();
+        let stores = Stores { db: database.pool.clone(), log: EventLog::in_memory() };
+        let (log, team) = (&stores.log, TeamId::new());
+        let positions = Positions::new(stores.db.clone());
+        let runner = Runner::start(Setup {
+            pool: stores.db.clone(),
+            log: log.clone(),
+            positions: positions.clone(),
+            projections: projections::all(),
+        });
+        let (first, ..) = upload(log, team).await;
+        let (second, of_second, chunks) = upload(log, team).await;
+        let mut well = Findings::gather(&stores).await.unwrap();
+        assert_eq!(said(&well), ("2 commits, 2 reports, 4 results, 0 faults\n".to_owned(), true));
+
+        // As it looks when the second is deleted after its commit was read.
+        execute(log, team, second, Command::Delete { report: second }).await;
+        log.erase_chunks(team, second, of_second, &chunks).await.unwrap();
+        assert!(positions.wait(&["reports"], log.last().await.unwrap(), CATCH_UP).await);
+        well.check_bodies(log).await.unwrap();
+        well.compare_rows(&stores).await.unwrap();
+        assert_eq!(well.suspects.len(), 2);
+        well.settle_suspects(log).await.unwrap();
+        assert_eq!(said(&well), ("2 commits, 1 reports, 2 results, 0 faults\n".to_owned(), true));
+
+        sqlx::query("delete from reports.result where idx = 0").execute(&stores.db).await.unwrap();
+        let (out, is_well) = said(&Findings::gather(&stores).await.unwrap());
+        assert!(out.contains(&format!("report {first}: the read model has 1 results, the log 2\n")), "{out}");
+        assert!(out.ends_with(" 1 faults\n") && !is_well);
+        runner.stop().await;
     }
 }

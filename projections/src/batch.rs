@@ -32,7 +32,7 @@ impl Batch {
         let last = self.items.last()?;
         let foreign = self.items.iter().all(|item| item.events.is_empty() && item.poison.is_none());
         let position = Position { epoch: from.position.epoch, n: last.n };
-        foreign.then_some(Checkpoint { position, commit: Some(last.id()) })
+        foreign.then_some(Checkpoint { position, commit: last.id() })
     }
 
     /// Position of its last commit.

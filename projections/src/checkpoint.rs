@@ -1,5 +1,6 @@
 //! The row that says where a projection stands. Changed only in the transaction that changes its tables.
 
+use crate::drive::Poison;
 use scaledtest_domain::{CommitId, Position};
 use sqlx::{PgConnection, Row};
 use std::collections::HashSet;
@@ -81,7 +82,8 @@ pub(crate) async fn put(
     sqlx::query(
         "insert into ops.projection (name, version, epoch, position, commit_id) values ($1, $2, $3, $4, $5)
          on conflict (name) do update set version = excluded.version, epoch = excluded.epoch, position = excluded.position,
-           commit_id = excluded.commit_id, state = 'active', error = null, halted_at_position = null, updated_at = now()",
+           commit_id = excluded.commit_id, state = 'active', error = null, halted_at_position = null, halted_at_epoch = null, halted_at_commit = null,
+           updated_at = now()",
     )
     .bind(name)
     .bind(version)
@@ -114,14 +116,18 @@ pub(crate) async fn advance(
     Ok(state.as_deref().map(wish))
 }
 
-pub(crate) async fn halt(conn: &mut PgConnection, name: &str, n: u64, error: &str) -> Result<(), sqlx::Error> {
+/// Unless a rebuild has just asked for the tables: it would wait in vain.
+pub(crate) async fn halt(conn: &mut PgConnection, name: &str, poison: &Poison) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update ops.projection set state = 'halted', error = $2, halted_at_position = $3, updated_at = now()
-         where name = $1",
+        "update ops.projection set state = 'halted', error = $2, halted_at_epoch = $3, halted_at_position = $4,
+           halted_at_commit = $5, updated_at = now()
+         where name = $1 and state <> 'yield'",
     )
     .bind(name)
-    .bind(error)
-    .bind(signed(n))
+    .bind(poison.error.replace('\0', ""))
+    .bind(signed(poison.position.epoch))
+    .bind(signed(poison.position.n))
+    .bind(poison.commit.map(Uuid::from))
     .execute(conn)
     .await?;
     Ok(())
@@ -137,7 +143,9 @@ pub(crate) async fn set_wish(conn: &mut PgConnection, name: &str, wish: Wish) ->
     sqlx::query(
         "update ops.projection set state = $2, updated_at = now(),
            error = case when $2 = 'active' then null else error end,
-           halted_at_position = case when $2 = 'active' then null else halted_at_position end
+           halted_at_epoch = case when $2 = 'active' then null else halted_at_epoch end,
+           halted_at_position = case when $2 = 'active' then null else halted_at_position end,
+           halted_at_commit = case when $2 = 'active' then null else halted_at_commit end
          where name = $1",
     )
     .bind(name)
@@ -147,15 +155,42 @@ pub(crate) async fn set_wish(conn: &mut PgConnection, name: &str, wish: Wish) ->
     Ok(())
 }
 
-/// The positions of an epoch that an operator left out.
-pub(crate) async fn skips(conn: &mut PgConnection, name: &str, epoch: u64) -> Result<HashSet<u64>, sqlx::Error> {
-    let skipped: Vec<i64> =
-        sqlx::query_scalar("select position from ops.projection_skip where name = $1 and epoch = $2")
-            .bind(name)
-            .bind(signed(epoch))
-            .fetch_all(conn)
-            .await?;
-    Ok(skipped.into_iter().map(unsigned).collect())
+/// What an operator left out.
+#[derive(Debug, Default)]
+pub(crate) struct Skips {
+    /// In every epoch.
+    commits: HashSet<CommitId>,
+    /// In this epoch: messages that cannot be read, whose commit is unknown.
+    positions: HashSet<u64>,
+}
+
+impl Skips {
+    pub fn commit(&self, n: u64, commit: CommitId) -> bool {
+        self.commits.contains(&commit) || self.positions.contains(&n)
+    }
+
+    pub fn message(&self, n: u64) -> bool {
+        self.positions.contains(&n)
+    }
+}
+
+pub(crate) async fn skips(conn: &mut PgConnection, name: &str, epoch: u64) -> Result<Skips, sqlx::Error> {
+    let rows: Vec<(i64, Option<Uuid>)> = sqlx::query_as(
+        "select position, commit_id from ops.projection_skip
+         where name = $1 and (epoch = $2 or commit_id is not null)",
+    )
+    .bind(name)
+    .bind(signed(epoch))
+    .fetch_all(conn)
+    .await?;
+    let mut skips = Skips::default();
+    for (position, commit) in rows {
+        match commit {
+            Some(commit) => skips.commits.insert(CommitId(commit)),
+            None => skips.positions.insert(unsigned(position)),
+        };
+    }
+    Ok(skips)
 }
 
 /// Every projection's position, for those who wait.
@@ -163,4 +198,24 @@ pub(crate) async fn positions(pool: &sqlx::PgPool) -> Result<Vec<(String, Positi
     let rows: Vec<(String, i64, i64)> =
         sqlx::query_as("select name, epoch, position from ops.projection").fetch_all(pool).await?;
     Ok(rows.into_iter().map(|(name, epoch, n)| (name, Position { epoch: unsigned(epoch), n: unsigned(n) })).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn halting_leaves_a_wish_to_yield_that_was_just_made() {
+        let database = scaledtest_testkit::database().await;
+        crate::migrate(&database.pool).await.unwrap();
+        let mut conn = database.pool.acquire().await.unwrap();
+        put(&mut conn, "reports", 1, &Checkpoint::start(1)).await.unwrap();
+        let poison = Poison { position: Position { epoch: 1, n: 7 }, commit: None, error: "bad\0".to_owned() };
+        set_wish(&mut conn, "reports", Wish::Yield).await.unwrap();
+        halt(&mut conn, "reports", &poison).await.unwrap();
+        assert_eq!(read(&mut conn, "reports").await.unwrap().unwrap().wish, Wish::Yield);
+        set_wish(&mut conn, "reports", Wish::Active).await.unwrap();
+        halt(&mut conn, "reports", &poison).await.unwrap();
+        assert_eq!(read(&mut conn, "reports").await.unwrap().unwrap().wish, Wish::Halted);
+    }
 }

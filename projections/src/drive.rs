@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, Checkpoint, Wish};
 use crate::session::{self, Failure};
 use crate::{ApplyError, Item, Projection};
-use scaledtest_domain::Position;
+use scaledtest_domain::{CommitId, Position};
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,16 @@ pub(crate) struct Applied {
 /// A commit that can never be applied, and why.
 #[derive(Debug)]
 pub(crate) struct Poison {
-    pub n: u64,
+    pub position: Position,
+    /// Unknown when the message cannot be read at all.
+    pub commit: Option<CommitId>,
     pub error: String,
+}
+
+impl Poison {
+    fn new(epoch: u64, item: &Item, error: String) -> Self {
+        Self { position: Position { epoch, n: item.n }, commit: item.id(), error }
+    }
 }
 
 /// Applies items to the tables that the connection's search path points at, whose checkpoint is named `row`.
@@ -44,7 +52,7 @@ pub(crate) async fn apply(
         if now.is_empty() {
             let Some(item) = later.first() else { continue };
             let error = item.poison.clone().unwrap_or_default();
-            applied.poison = Some(Poison { n: item.n, error });
+            applied.poison = Some(Poison::new(from.position.epoch, item, error));
             break;
         }
         let transaction = transact(conn, projection, row, now, &applied.checkpoint);
@@ -54,7 +62,7 @@ pub(crate) async fn apply(
                 todo.push(later);
             }
             Err(error) if now.len() == 1 => {
-                applied.poison = Some(Poison { n: now[0].n, error });
+                applied.poison = Some(Poison::new(from.position.epoch, &now[0], error));
                 break;
             }
             Err(_) => {
@@ -78,7 +86,7 @@ async fn transact(
 ) -> Result<Transacted, Failure> {
     let Some(last) = items.last() else { return Ok(Ok((*from, Wish::Active))) };
     let began = Instant::now();
-    let to = Checkpoint { position: Position { epoch: from.position.epoch, n: last.n }, commit: Some(last.id()) };
+    let to = Checkpoint { position: Position { epoch: from.position.epoch, n: last.n }, commit: last.id() };
     let mut tx = conn.begin().await?;
     if items.iter().any(|item| !item.events.is_empty())
         && let Err(error) = projection.apply(&mut tx, items).await

@@ -5,6 +5,7 @@
 //! they become rows, and together they may take only so much memory.
 
 use crate::batch::Batch;
+use crate::checkpoint::Skips;
 use crate::session::Failure;
 use crate::{Body, Item, Projection};
 use futures_util::{Stream, StreamExt, stream};
@@ -13,7 +14,6 @@ use scaledtest_domain::{
     events::report::{self, Ingested},
 };
 use scaledtest_eventlog::{ChunkError, EventLog, Follow, LogError, Recorded};
-use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
@@ -38,13 +38,7 @@ pub(crate) struct Feed {
 impl Feed {
     /// Follows from the commit after `after`. Up to `level` only full batches are handed over, which is faster; from
     /// there on whatever is queued.
-    pub fn start(
-        log: &EventLog,
-        projection: &Arc<dyn Projection>,
-        after: u64,
-        level: u64,
-        skips: HashSet<u64>,
-    ) -> Self {
+    pub fn start(log: &EventLog, projection: &Arc<dyn Projection>, after: u64, level: u64, skips: Skips) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let decoder = Arc::new(Decoder {
             log: log.clone(),
@@ -93,10 +87,17 @@ async fn fill(
     }
 }
 
+/// What comes next in the log.
+enum Next {
+    Commit(Recorded),
+    /// A message at this position that cannot be read, and need not be.
+    Skipped(u64),
+}
+
 struct Decoder {
     log: EventLog,
     projection: Arc<dyn Projection>,
-    skips: HashSet<u64>,
+    skips: Skips,
     budget: Arc<Semaphore>,
 }
 
@@ -109,9 +110,11 @@ impl Decoder {
             async move {
                 let mut follower = follower?;
                 let (commits, follower) = match follower.next(COMMITS).await {
-                    Ok(commits) => (commits.into_iter().map(Ok).collect(), Some(follower)),
-                    Err(LogError::Decode { n, .. }) if source.skips.contains(&n) => {
-                        (Vec::new(), Some(source.log.follow(n, Follow::All)))
+                    Ok(commits) => {
+                        (commits.into_iter().map(|commit| Ok(Next::Commit(commit))).collect(), Some(follower))
+                    }
+                    Err(LogError::Decode { n, .. }) if source.skips.message(n) => {
+                        (vec![Ok(Next::Skipped(n))], Some(source.log.follow(n, Follow::All)))
                     }
                     Err(error) => (vec![Err(Failure::from(error))], None),
                 };
@@ -120,16 +123,21 @@ impl Decoder {
         });
         commits
             .flatten()
-            .map(move |commit| {
+            .map(move |next| {
                 let decoder = self.clone();
-                async move { decoder.decode(commit?).await }
+                async move {
+                    match next? {
+                        Next::Commit(commit) => decoder.decode(commit).await,
+                        Next::Skipped(n) => Ok(Item::unreadable(n)),
+                    }
+                }
             })
             .buffered(READS)
     }
 
     async fn decode(&self, recorded: Recorded) -> Result<Item, Failure> {
         let mut item = Item::new(recorded.n, recorded.commit, Vec::new());
-        if self.skips.contains(&item.n) || !self.projection.kinds().contains(&item.commit.kind) {
+        if self.skips.commit(item.n, item.commit.commit) || !self.projection.kinds().contains(&item.commit.kind) {
             return Ok(item);
         }
         match item.commit.decode_events() {

@@ -1,11 +1,13 @@
 //! What a projection is, and what it is given.
 
 use bytes::Bytes;
+use chrono::DateTime;
 use futures_util::future::BoxFuture;
-use scaledtest_domain::{Commit, CommitId, Event, Kind, events::report};
+use scaledtest_domain::{Actor, Commit, CommitId, Event, Kind, events::report};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 /// One read model: its tables, and how a commit changes them.
 ///
@@ -76,9 +78,30 @@ impl Item {
         Self { n, commit, events, body: Body::None, poison: None, share: None }
     }
 
-    /// Its commit.
-    pub fn id(&self) -> CommitId {
-        self.commit.commit
+    /// A message that cannot be read and that an operator skipped: its commit is blank, and nobody looks into it.
+    pub(crate) fn unreadable(n: u64) -> Self {
+        let commit = Commit {
+            v: 0,
+            commit: Uuid::nil().into(),
+            cmd: Uuid::nil().into(),
+            req: None,
+            team: None,
+            kind: Kind::Report,
+            id: Uuid::nil(),
+            version: 0,
+            prev: None,
+            at: DateTime::UNIX_EPOCH,
+            actor: Actor::System,
+            corr: None,
+            cause: None,
+            events: Vec::new(),
+        };
+        Self::new(n, Arc::new(commit), Vec::new())
+    }
+
+    /// Its commit; none if it cannot be read.
+    pub fn id(&self) -> Option<CommitId> {
+        Some(self.commit.commit).filter(|id| !id.0.is_nil())
     }
 
     /// Bytes of its body as it is held in memory.

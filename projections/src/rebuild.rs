@@ -6,9 +6,14 @@
 
 use crate::checkpoint::{self, Checkpoint, Wish};
 use crate::session::{self, Failure, Lock};
-use crate::{Projection, drive, feed::Feed, schema};
-use scaledtest_domain::Position;
-use scaledtest_eventlog::EventLog;
+use crate::{
+    Projection,
+    drive::{self, Poison},
+    feed::Feed,
+    schema,
+};
+use scaledtest_domain::{CommitId, Position};
+use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,6 +61,10 @@ pub enum RebuildError {
     Poison {
         /// Its position.
         n: u64,
+        /// The log's epoch.
+        epoch: u64,
+        /// Its commit, unless the message cannot be read at all.
+        commit: Option<CommitId>,
         /// Why.
         error: String,
     },
@@ -70,14 +79,20 @@ pub enum RebuildError {
     Failure(#[from] Failure),
 }
 
+impl From<Poison> for RebuildError {
+    fn from(Poison { position, commit, error }: Poison) -> Self {
+        Self::Poison { n: position.n, epoch: position.epoch, commit, error }
+    }
+}
+
 impl From<sqlx::Error> for RebuildError {
     fn from(error: sqlx::Error) -> Self {
         Self::Failure(error.into())
     }
 }
 
-impl From<scaledtest_eventlog::LogError> for RebuildError {
-    fn from(error: scaledtest_eventlog::LogError) -> Self {
+impl From<LogError> for RebuildError {
+    fn from(error: LogError) -> Self {
         Self::Failure(error.into())
     }
 }
@@ -127,8 +142,22 @@ pub(crate) async fn into_shadow(
         // Let the runner go on with what it has. Should this fail too, it finds out by itself that no rebuild runs.
         let _ = work.resume_runner().await;
     }
+    if let Err(RebuildError::Poison { .. }) = &rebuilt {
+        // It may be long until the next one. What cannot be removed now, that one removes.
+        let _ = schema::clean(&mut work.conn, projection.name()).await;
+    }
     session::close(work.conn).await;
     rebuilt
+}
+
+/// A message that cannot be read will not be readable the next time.
+fn unreadable(failure: Failure, epoch: u64) -> RebuildError {
+    match failure {
+        Failure::Log(LogError::Decode { n, source }) => {
+            Poison { position: Position { epoch, n }, commit: None, error: source.to_string() }.into()
+        }
+        failure => failure.into(),
+    }
 }
 
 struct Work<'a, P> {
@@ -176,7 +205,7 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
     async fn replay(&mut self, mut checkpoint: Checkpoint) -> Result<Checkpoint, RebuildError> {
         let last = self.log.last().await?;
         if last.epoch != checkpoint.position.epoch {
-            return Err(scaledtest_eventlog::LogError::Rewound("a new epoch began during the rebuild".into()).into());
+            return Err(LogError::Rewound("a new epoch began during the rebuild".into()).into());
         }
         let total = last.n;
         if checkpoint.position.n >= total {
@@ -188,10 +217,10 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
         while checkpoint.position.n < total {
             let next = tokio::time::timeout(SILENCE, feed.next()).await;
             let Ok(Some(batch)) = next else { return Err(RebuildError::Silent(checkpoint.position.n)) };
-            let batch = batch?;
+            let batch = batch.map_err(|failure| unreadable(failure, checkpoint.position.epoch))?;
             let applied = drive::apply(&mut self.conn, &**self.projection, &self.row, &batch.items, checkpoint).await?;
             if let Some(poison) = applied.poison {
-                return Err(RebuildError::Poison { n: poison.n, error: poison.error });
+                return Err(poison.into());
             }
             checkpoint = applied.checkpoint;
             self.results += batch.items.iter().map(crate::Item::results).sum::<u64>();

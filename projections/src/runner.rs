@@ -10,7 +10,8 @@ use crate::feed::Feed;
 use crate::rebuild::{self, Held};
 use crate::rewind::{self, Found};
 use crate::session::{self, Failure, Lock};
-use crate::{Positions, Projection, schema};
+use crate::{Positions, Projection, RebuildError, schema};
+use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
@@ -86,6 +87,17 @@ async fn pause(cancel: &CancellationToken, duration: Duration) {
     }
 }
 
+/// What [`Task::prepare`] came to.
+#[derive(Debug)]
+enum Prepared {
+    /// The tables are right; follow from there.
+    Ready(Checkpoint),
+    /// A rebuild runs: let go and try again later.
+    Busy,
+    /// They would have to be rebuilt, but a commit stands in the way.
+    Poisoned(Poison),
+}
+
 /// Why following ended without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -147,24 +159,31 @@ impl Task {
                 prepared = self.prepare(conn, retry_halted) => prepared?,
                 () = self.cancel.cancelled() => return Ok(End::Stopped),
             };
-            let Some(checkpoint) = prepared else { return Ok(End::Standby) };
             retry_halted = false;
-            self.publish(&checkpoint).await;
-            match self.follow(conn, checkpoint).await? {
+            let end = match prepared {
+                Prepared::Busy => End::Standby,
+                Prepared::Poisoned(poison) => self.halt(conn, poison).await?,
+                Prepared::Ready(checkpoint) => {
+                    self.publish(&checkpoint).await;
+                    self.follow(conn, checkpoint).await?
+                }
+            };
+            match end {
                 End::Again => {}
                 end => return Ok(end),
             }
         }
     }
 
-    /// Makes sure that the tables are there, of this version, and of this log. `None` when a rebuild wants them.
-    async fn prepare(&self, conn: &mut PgConnection, retry_halted: bool) -> Result<Option<Checkpoint>, Failure> {
+    /// Makes sure that the tables are there, of this version, and of this log.
+    async fn prepare(&self, conn: &mut PgConnection, retry_halted: bool) -> Result<Prepared, Failure> {
         let Some(stored) = checkpoint::read(conn, self.name()).await? else {
             let epoch = self.setup.log.last().await?.epoch;
-            return Ok(Some(schema::create(conn, self.name(), &*self.projection, epoch, true).await?));
+            let made = schema::create(conn, self.name(), &*self.projection, epoch, true).await?;
+            return Ok(Prepared::Ready(made));
         };
         match stored.wish {
-            Wish::Yield if self.rebuild_is_running(conn).await? => return Ok(None),
+            Wish::Yield if self.rebuild_is_running(conn).await? => return Ok(Prepared::Busy),
             Wish::Yield => checkpoint::set_wish(conn, self.name(), Wish::Active).await?,
             Wish::Halted if retry_halted => checkpoint::set_wish(conn, self.name(), Wish::Active).await?,
             Wish::Halted | Wish::Active => {}
@@ -173,7 +192,7 @@ impl Task {
             tracing::warn!(projection = self.name(), reason, "rebuilding; the old tables serve meanwhile");
             return self.rebuild().await;
         }
-        Ok(Some(stored.checkpoint))
+        Ok(Prepared::Ready(stored.checkpoint))
     }
 
     async fn rebuild_is_running(&self, conn: &mut PgConnection) -> Result<bool, Failure> {
@@ -198,15 +217,19 @@ impl Task {
         Ok((old != new).then(|| format!("its tables have version {old}, the program has {new}")))
     }
 
-    /// `None` when another rebuild is running, which may even be of this projection: let go and try again later.
-    async fn rebuild(&self) -> Result<Option<Checkpoint>, Failure> {
+    /// Another rebuild that is running may even be of this projection.
+    async fn rebuild(&self) -> Result<Prepared, Failure> {
         let progress = |progress: crate::Progress| {
             tracing::debug!(projection = self.name(), done = progress.done, total = progress.total, "rebuilding");
         };
         let (pool, log) = (&self.setup.pool, &self.setup.log);
         match Box::pin(rebuild::into_shadow(pool, log, &self.projection, &progress, Held::ByCaller)).await {
-            Ok(rebuilt) => Ok(Some(rebuilt.checkpoint)),
-            Err(crate::RebuildError::Busy) => Ok(None),
+            Ok(rebuilt) => Ok(Prepared::Ready(rebuilt.checkpoint)),
+            Err(RebuildError::Busy) => Ok(Prepared::Busy),
+            Err(RebuildError::Poison { n, epoch, commit, error }) => {
+                let error = format!("{error} (while the tables are rebuilt; the old ones serve)");
+                Ok(Prepared::Poisoned(Poison { position: Position { epoch, n }, commit, error }))
+            }
             Err(error) => Err(Failure::Rebuild(Box::new(error))),
         }
     }
@@ -236,7 +259,7 @@ impl Task {
                 batch = feed.next() => {
                     let batch = match batch {
                         Some(Ok(batch)) => batch,
-                        Some(Err(failure)) => return self.stopped(conn, failure).await,
+                        Some(Err(failure)) => return self.stopped(conn, failure, checkpoint.position.epoch).await,
                         None => return Ok(End::Again),
                     };
                     idle = 0;
@@ -274,10 +297,11 @@ impl Task {
     }
 
     /// The feed ended. A message that cannot be read halts the projection, anything else is tried again.
-    async fn stopped(&self, conn: &mut PgConnection, failure: Failure) -> Result<End, Failure> {
+    async fn stopped(&self, conn: &mut PgConnection, failure: Failure, epoch: u64) -> Result<End, Failure> {
         match failure {
             Failure::Log(LogError::Decode { n, source }) => {
-                self.halt(conn, Poison { n, error: source.to_string() }).await
+                let position = Position { epoch, n };
+                self.halt(conn, Poison { position, commit: None, error: source.to_string() }).await
             }
             Failure::Log(LogError::Rewound(reason)) => {
                 tracing::warn!(projection = self.name(), reason, "the log has to be compared with the tables again");
@@ -309,9 +333,9 @@ impl Task {
 
     /// Stops at a commit until an operator skips it, a rebuild takes over, or the process stops.
     async fn halt(&self, conn: &mut PgConnection, poison: Poison) -> Result<End, Failure> {
-        let Poison { n, error } = poison;
+        let Poison { position: Position { n, .. }, error, .. } = &poison;
         tracing::error!(projection = self.name(), position = n, error, "a commit cannot be applied: projection halted");
-        checkpoint::halt(conn, self.name(), n, &error).await?;
+        checkpoint::halt(conn, self.name(), &poison).await?;
         metrics::gauge!("projection_halted", "projection" => self.name()).set(1.0);
         let end = loop {
             pause(&self.cancel, STANDBY).await;

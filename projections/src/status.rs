@@ -1,9 +1,10 @@
 //! How the projections are doing, for `/readyz`, metrics and operators.
 
-use crate::checkpoint::signed;
+use crate::checkpoint::{self, Wish, signed};
 use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 /// What a projection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,28 +99,31 @@ pub enum SkipError {
     Database(#[from] sqlx::Error),
 }
 
-/// Leaves a commit out of a halted projection for ever, in rebuilds too, and lets it go on. Who and why is recorded.
+/// Leaves a commit out of a halted projection for ever, in rebuilds and later epochs too, and lets it go on. Who and why is
+/// recorded. (A message that cannot be read at all is left out of this epoch only: there is no commit to know it by.)
 ///
 /// # Errors
 /// [`SkipError::NotHalted`] when the projection did not halt at this position.
 pub async fn skip(pool: &PgPool, name: &str, n: u64, by: &str, reason: &str) -> Result<(), SkipError> {
     let mut tx = pool.begin().await?;
-    let epoch: Option<i64> = sqlx::query_scalar(
-        "update ops.projection set state = 'active', error = null, halted_at_position = null, updated_at = now()
-         where name = $1 and state = 'halted' and halted_at_position = $2 returning epoch",
+    let halted: Option<(i64, Option<Uuid>)> = sqlx::query_as(
+        "select coalesce(halted_at_epoch, epoch), halted_at_commit from ops.projection
+         where name = $1 and state = 'halted' and halted_at_position = $2 for update",
     )
     .bind(name)
     .bind(signed(n))
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(epoch) = epoch else { return Err(SkipError::NotHalted { name: name.to_owned(), n }) };
+    let Some((epoch, commit)) = halted else { return Err(SkipError::NotHalted { name: name.to_owned(), n }) };
+    checkpoint::set_wish(&mut tx, name, Wish::Active).await?;
     sqlx::query(
-        "insert into ops.projection_skip (name, epoch, position, by, reason) values ($1, $2, $3, $4, $5)
-         on conflict (name, epoch, position) do nothing",
+        "insert into ops.projection_skip (name, epoch, position, commit_id, by, reason) values ($1, $2, $3, $4, $5, $6)
+         on conflict (name, epoch, position) do update set commit_id = excluded.commit_id",
     )
     .bind(name)
     .bind(epoch)
     .bind(signed(n))
+    .bind(commit)
     .bind(by)
     .bind(reason)
     .execute(&mut *tx)

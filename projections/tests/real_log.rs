@@ -4,10 +4,11 @@
 mod support;
 
 use scaledtest_eventlog::{EventLog, NatsOptions};
-use scaledtest_projections::rebuild;
+use scaledtest_projections::{rebuild, skip};
 use scaledtest_testkit::Nats;
 use std::path::Path;
 use support::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn connect(nats: &Nats) -> EventLog {
     scaledtest_testkit::install_crypto();
@@ -78,5 +79,49 @@ async fn an_older_copy_of_the_log_put_back_under_a_running_server_is_noticed() {
     assert_eq!(count(&database.pool, "select count(*) from ops.epoch").await, 1);
     reading.wait(world.upload(&Spec::new("new", passed(4))).await).await;
     assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 6);
+    reading.stop().await;
+}
+
+/// Puts a message into the log that is no commit.
+async fn smuggle(nats: &Nats) {
+    let mut server = tokio::net::TcpStream::connect(("127.0.0.1", nats.port())).await.unwrap();
+    let (user, password) = nats.credential();
+    let said = format!(
+        "CONNECT {{\"user\":\"{user}\",\"pass\":\"{password}\",\"verbose\":false}}\r\nPUB ev.0._.user.x 4\r\njunk\r\nPING\r\n"
+    );
+    server.write_all(said.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("PONG") {
+        let mut buffer = [0; 4096];
+        let read = server.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_passed_over_even_if_it_is_the_last_one() {
+    let (database, nats) = (database().await, scaledtest_testkit::nats().await);
+    let world = World::new(connect(&nats).await);
+    let mut junk = world.upload(&Spec::new("one", passed(2))).await;
+    smuggle(&nats).await;
+    junk.n += 1;
+    assert!(eventually(|| async { world.log.last().await.unwrap() == junk }).await);
+    let reading = Reading::start(&database.pool, &world.log);
+    for name in ["reports", "access"] {
+        assert!(halted(&database.pool, &world.log, name).await);
+        skip(&database.pool, name, junk.n, "ops", "junk").await.unwrap();
+    }
+    reading.wait(junk).await;
+    reading.stop().await;
+
+    // The next start compares the log with a checkpoint that names no commit.
+    let reading = Reading::start(&database.pool, &world.log);
+    let reports = projection("reports");
+    let rebuilt = tokio::time::timeout(LIMIT, rebuild(&database.pool, &world.log, &reports, |_| ()));
+    assert_eq!(rebuilt.await.unwrap().unwrap().position, junk);
+    reading.wait(world.upload(&Spec::new("two", passed(1))).await).await;
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 3);
+    assert_eq!(count(&database.pool, "select count(*) from ops.epoch").await, 0);
     reading.stop().await;
 }

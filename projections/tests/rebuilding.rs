@@ -6,7 +6,7 @@ mod support;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Kind, report::Status};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{ApplyError, Item, Projection, RebuildError, rebuild};
+use scaledtest_projections::{ApplyError, Item, Projection, RebuildError, rebuild, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,4 +182,62 @@ async fn another_version_of_the_tables_is_rebuilt_at_start() {
     assert_eq!(count(&database.pool, "select sum(twice)::bigint from counting.seen").await, 6);
     assert_eq!(count(&database.pool, "select version::bigint from ops.projection where name = 'counting'").await, 2);
     second.stop().await;
+}
+
+/// A report whose body is lost although the tables hold it; a rebuild cannot apply it.
+async fn lose(world: &World, pool: &sqlx::PgPool) -> (scaledtest_domain::Position, scaledtest_domain::Position) {
+    let spec = Spec::new("lost", passed(3));
+    let chunks = world.chunks(&spec).await;
+    world.upload(&Spec::new("before", passed(1))).await;
+    let lost = world.ingest(&spec, chunks).await;
+    let last = world.upload(&Spec::new("after", passed(1))).await;
+    let reading = Reading::start(pool, &world.log);
+    reading.wait(last).await;
+    reading.stop().await;
+    world.log.erase_chunks(team_id(), spec.id(), spec.upload(), &chunks).await.unwrap();
+    (lost, last)
+}
+
+const RESULTS: &str = "select count(*) from reports.result";
+
+#[tokio::test]
+async fn a_rebuild_at_start_that_meets_poison_halts_and_goes_on_once_it_is_skipped() {
+    let database = database().await;
+    let world = World::new(EventLog::in_memory());
+    let (lost, last) = lose(&world, &database.pool).await;
+    sqlx::query("update ops.projection set version = 0").execute(&database.pool).await.unwrap();
+
+    let reading = Reading::start(&database.pool, &world.log);
+    assert!(halted(&database.pool, &world.log, "reports").await);
+    let (_, error, at) = state(&database.pool, &world.log, "reports").await;
+    assert_eq!(at, Some(lost.n));
+    assert!(error.unwrap().contains("rebuilt"));
+    assert_eq!(count(&database.pool, RESULTS).await, 5, "the old tables serve");
+    skip(&database.pool, "reports", lost.n, "ops", "disk was lost").await.unwrap();
+    reading.wait(last).await;
+    reading.wait(world.upload(&Spec::new("later", passed(1))).await).await;
+    assert_eq!(count(&database.pool, RESULTS).await, 3);
+    assert_eq!(count(&database.pool, "select count(*) from ops.projection where version = 0").await, 0);
+    reading.stop().await;
+}
+
+#[tokio::test]
+async fn a_skip_holds_in_the_next_epoch_too_and_one_can_be_made_in_it() {
+    let database = database().await;
+    let world = World::new(EventLog::in_memory());
+    let (lost, mut last) = lose(&world, &database.pool).await;
+    for is_skipped in [false, true] {
+        last.epoch = world.log.begin_epoch(0).await.unwrap();
+        let reading = Reading::start(&database.pool, &world.log);
+        if !is_skipped {
+            assert!(halted(&database.pool, &world.log, "reports").await);
+            skip(&database.pool, "reports", lost.n, "ops", "disk was lost").await.unwrap();
+        }
+        reading.wait(last).await;
+        assert_eq!(count(&database.pool, RESULTS).await, 2);
+        reading.stop().await;
+    }
+    let skips = "select count(*) from ops.projection_skip where epoch = 2 and commit_id is not null";
+    assert_eq!(count(&database.pool, skips).await, 1);
+    assert_eq!(last.epoch, 3);
 }

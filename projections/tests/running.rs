@@ -3,38 +3,14 @@
 
 mod support;
 
-use scaledtest_domain::report::Status;
+use futures_util::future::BoxFuture;
+use scaledtest_domain::{Kind, report::Status};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{State, skip, status};
-use sqlx::PgPool;
-use std::time::{Duration, Instant};
+use scaledtest_projections::{ApplyError, Item, Projection, State, skip};
+use sqlx::PgConnection;
+use std::sync::Arc;
+use std::time::Duration;
 use support::*;
-
-/// Asks until it is so.
-async fn eventually<F: Future<Output = bool>>(mut so: impl FnMut() -> F) -> bool {
-    let until = Instant::now() + LIMIT;
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    while Instant::now() < until {
-        if so().await {
-            return true;
-        }
-        tick.tick().await;
-    }
-    false
-}
-
-async fn state(pool: &PgPool, log: &EventLog, name: &str) -> (State, Option<String>, Option<u64>) {
-    let all = status(pool, log).await.unwrap();
-    let one = all.into_iter().find(|projection| projection.name == name).unwrap();
-    (one.state, one.error, one.halted_at)
-}
-
-async fn halted(pool: &PgPool, log: &EventLog, name: &str) -> bool {
-    eventually(|| async {
-        status(pool, log).await.unwrap().iter().any(|one| one.name == name && one.state == State::Halted)
-    })
-    .await
-}
 
 #[tokio::test]
 async fn a_report_whose_erased_body_a_tombstone_covers_leaves_nothing() {
@@ -258,4 +234,43 @@ async fn waiting_for_what_does_not_come_ends_in_time() {
     assert!(positions.wait(&["reports"], position, Duration::from_millis(50)).await);
     positions.advance("reports", scaledtest_domain::Position { epoch: 1, n: 0 });
     assert_eq!(positions.get("reports"), position, "old news is ignored");
+}
+
+/// Its index takes no such word.
+struct Long;
+
+impl Projection for Long {
+    fn name(&self) -> &'static str {
+        "long"
+    }
+    fn version(&self) -> i32 {
+        1
+    }
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Report]
+    }
+    fn needs_bodies(&self) -> bool {
+        false
+    }
+    fn ddl(&self) -> &'static str {
+        "create table seen (word text); create index on seen (word)"
+    }
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, _: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move {
+            let long = "insert into seen select string_agg(md5(i::text), '') from generate_series(1, 1000) i";
+            sqlx::query(long).execute(conn).await?;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_a_limit_of_the_database_halts_instead_of_being_tried_for_ever() {
+    let database = database().await;
+    let world = World::new(EventLog::in_memory());
+    let reading = Reading::with(&database.pool, &world.log, vec![Arc::new(Long)]);
+    let at = world.upload(&Spec::new("one", passed(1))).await;
+    assert!(halted(&database.pool, &world.log, "long").await);
+    assert_eq!(state(&database.pool, &world.log, "long").await.2, Some(at.n));
+    reading.stop().await;
 }

@@ -15,12 +15,12 @@ use scaledtest_domain::{
     },
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
-use scaledtest_projections::{Positions, Projection, Runner, Setup};
+use scaledtest_projections::{Positions, Projection, Runner, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub const LIMIT: Duration = Duration::from_secs(20);
 
@@ -372,4 +372,30 @@ pub async fn dump(pool: &PgPool, schema: &str) -> BTreeMap<String, Vec<String>> 
 
 pub async fn count(pool: &PgPool, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+}
+
+/// Asks until it is so.
+pub async fn eventually<F: Future<Output = bool>>(mut so: impl FnMut() -> F) -> bool {
+    let until = Instant::now() + LIMIT;
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    while Instant::now() < until {
+        if so().await {
+            return true;
+        }
+        tick.tick().await;
+    }
+    false
+}
+
+pub async fn state(pool: &PgPool, log: &EventLog, name: &str) -> (State, Option<String>, Option<u64>) {
+    let all = status(pool, log).await.unwrap();
+    let one = all.into_iter().find(|projection| projection.name == name).unwrap();
+    (one.state, one.error, one.halted_at)
+}
+
+pub async fn halted(pool: &PgPool, log: &EventLog, name: &str) -> bool {
+    eventually(|| async {
+        status(pool, log).await.unwrap().iter().any(|one| one.name == name && one.state == State::Halted)
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::data_dir::{create_dir, generated, write_private};
-use crate::error::{At, ManagedError};
+use crate::error::{At, ManagedError, child};
 use crate::orphan;
 use crate::supervisor::{ChildState, Service, Supervised};
 use crate::sys;
@@ -127,7 +127,7 @@ struct Server {
     dir: PathBuf,
     durability: Durability,
     password: String,
-    /// Chosen by the system at the first start, kept at every restart, so that clients find it again.
+    /// Chosen by the system at the first start, kept at every restart in place, so that clients find it again.
     port: watch::Sender<Option<u16>>,
 }
 
@@ -140,6 +140,9 @@ impl Service for Server {
     fn prepare(&mut self) -> Result<(), ManagedError> {
         let config = self.config();
         orphan::end(NAME, &self.dir.join("nats.pid"), &config, sys::SIGTERM)?;
+        if let Some(port) = *self.port.borrow() {
+            check_free(port)?;
+        }
         create_dir(&self.dir.join("store"), 0o700)?;
         let ports = self.dir.join("ports");
         if ports.exists() {
@@ -207,6 +210,21 @@ impl Server {
         let file = entries.flatten().find(|entry| entry.file_name().to_string_lossy().ends_with(&ending))?;
         let ports: serde_json::Value = serde_json::from_str(&fs::read_to_string(file.path()).ok()?).ok()?;
         ports.get("nats")?.get(0)?.as_str()?.rsplit(':').next()?.parse().ok()
+    }
+}
+
+/// Clients know the port and ask for no other, so a server elsewhere would be of no use to them: it waits for its own.
+fn check_free(port: u16) -> Result<(), ManagedError> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(child(
+            NAME,
+            format!(
+                "cannot have its port {port} on 127.0.0.1: another process has taken it. End that process, or start \
+                 this program anew, which takes a free port; until then it is tried again every few seconds"
+            ),
+        )),
+        // Whatever else is wrong, the server itself says it best.
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -120,6 +121,39 @@ async fn a_killed_child_comes_back_at_the_same_address_with_its_data() {
 
     kill9(again);
     restarted(embedded.postgres().unwrap().state(), again).await;
+    assert_eq!(written(&embedded).await, (1, 1));
+    embedded.shutdown().await;
+}
+
+/// Kills the child until we have its port before it is back.
+async fn take_port(nats: &Nats) -> TcpListener {
+    let state = nats.state();
+    loop {
+        let pid = nats.pid().unwrap();
+        kill9(pid);
+        let is_back = || matches!(*state.borrow(), ChildState::Running { pid: now } if now != pid);
+        while !is_back() {
+            if let Ok(listener) = TcpListener::bind(("127.0.0.1", nats.port())) {
+                return listener;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_another_process_took_is_named_and_waited_for() {
+    let dir = place();
+    let embedded = start(dir.path()).await;
+    write(&embedded).await;
+    let nats = embedded.nats().unwrap();
+    let listener = timeout(PATIENCE, take_port(nats)).await.unwrap();
+    let mut state = nats.state();
+    let named = format!("cannot have its port {} on 127.0.0.1", nats.port());
+    let waits = |state: &ChildState| matches!(state, ChildState::Restarting { reason } if reason.contains(&named));
+    timeout(PATIENCE, state.wait_for(waits)).await.unwrap().unwrap();
+    drop(listener);
+    restarted(nats.state(), 0).await;
     assert_eq!(written(&embedded).await, (1, 1));
     embedded.shutdown().await;
 }

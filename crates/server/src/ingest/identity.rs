@@ -1,6 +1,7 @@
 //! Which report an upload is: a new one, or one that is in the log already.
 //!
-//! - An `Idempotency-Key` derives the report's id, so a retry meets the first try in the same stream.
+//! - An `Idempotency-Key` derives the report's id, so a retry meets the first try in the same stream. Where the document
+//!   is there already, under another id, a claim per key holds which report and which request the key stands for.
 //! - Else the document's own id (CTRF `reportId`) and its content derive it, in their project.
 //! - Else it is new.
 //!
@@ -10,12 +11,18 @@ use super::{Accepted, Upload, duplicate_document_id};
 use crate::{app::App, http::error::ApiError};
 use scaledtest_commands::claim;
 use scaledtest_domain::{
-    ClaimId, CommandId, ErrorKind, Event, Hash16, Kind, Position, ProjectId, ReportId, StreamId, TeamId,
-    events::report::{Event as ReportEvent, Ingested},
+    ClaimId, CommandId, Decider, ErrorKind, Event, Hash16, Kind, Position, ProjectId, ReportId, StreamId, TeamId,
+    events::{
+        claim::Claimed,
+        report::{Event as ReportEvent, Ingested},
+    },
     report::Diagnostic,
 };
 use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError, Recorded};
 use std::sync::Arc;
+
+/// How often a key that stood for a deleted report is tried to be bound anew.
+const TAKES: usize = 3;
 
 /// What decides.
 pub(super) struct Identity<'a> {
@@ -52,7 +59,7 @@ impl Identity<'_> {
         if let Some(key) = &self.upload.key {
             let parts: [&[u8]; 3] = [b"upload", team.0.as_bytes(), key.as_bytes()];
             new.report = ReportId::derived(&parts);
-            if let Some((known, request)) = live_with_request(&self.app.log, team, new.report).await? {
+            if let Some((known, request)) = self.under_key(key, new.report).await? {
                 return if request == Some(self.request) { Ok(Resolved::Known(known)) } else { Err(key_reused()) };
             }
         }
@@ -72,20 +79,63 @@ impl Identity<'_> {
         ReportId::derived(&[b"document", self.project.0.as_bytes(), document_id.as_bytes(), &self.hash.0])
     }
 
-    /// Takes the document id; answers with the report that holds it when its content is the same.
-    async fn claim(&self, document_id: &str, new: &mut New) -> Result<Option<Accepted>, ApiError> {
-        let id = ClaimId::derived(&[b"document", self.project.0.as_bytes(), document_id.as_bytes()]);
-        let stream = StreamId::of(self.upload.team, Kind::Claim, id);
-        let meta = CommandMeta {
+    /// The report that a key stands for, and the request that it came with: its own, else the one it was found to be.
+    async fn under_key(&self, key: &str, own: ReportId) -> Result<Option<(Accepted, Option<Hash16>)>, ApiError> {
+        let (log, team) = (&self.app.log, self.upload.team);
+        let claim = self.key_claim(key);
+        let (own, elsewhere) = tokio::join!(live_with_request(log, team, own), held(log, &claim));
+        match (own?, elsewhere?) {
+            (Some(own), _) => Ok(Some(own)),
+            (None, Some(Claimed { holder, content })) => {
+                Ok(live_report(log, team, ReportId(holder)).await?.map(|known| (known, content)))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn key_claim(&self, key: &str) -> StreamId {
+        let team = self.upload.team;
+        let id = ClaimId::derived(&[b"idempotency key", team.0.as_bytes(), key.as_bytes()]);
+        StreamId::of(team, Kind::Claim, id)
+    }
+
+    fn meta(&self) -> CommandMeta {
+        CommandMeta {
             command: CommandId::new(),
             request: None,
             actor: self.upload.actor,
             at: self.app.clock.now(),
             correlation: self.upload.correlation,
             causation: None,
-        };
+        }
+    }
+
+    /// Writes down that the key stands for a report that is not its own. Until the report is there, or once it is
+    /// deleted, the key is free.
+    async fn bind_key(&self, key: &str, report: ReportId) -> Result<(), ApiError> {
+        let (log, stream) = (&self.app.log, self.key_claim(key));
+        for _ in 0..TAKES {
+            let take = claim::Command::Take { holder: report.0, content: Some(self.request) };
+            let holder = match log.execute::<claim::Claim>(stream, take, &self.meta()).await {
+                Ok(_) => return Ok(()),
+                Err(ExecuteError::Rejected(claim::Reject::Held { holder, .. })) => holder,
+                Err(error) => return Err(ApiError::from_execute(error)),
+            };
+            if live_report(log, self.upload.team, ReportId(holder)).await?.is_some() {
+                return Err(key_reused());
+            }
+            let release = claim::Command::Release { holder };
+            log.execute::<claim::Claim>(stream, release, &self.meta()).await.map_err(ApiError::from_execute)?;
+        }
+        Err(ApiError::new(ErrorKind::Conflict, "conflict", "others use this Idempotency-Key right now; send it again"))
+    }
+
+    /// Takes the document id; answers with the report that holds it when its content is the same.
+    async fn claim(&self, document_id: &str, new: &mut New) -> Result<Option<Accepted>, ApiError> {
+        let id = ClaimId::derived(&[b"document", self.project.0.as_bytes(), document_id.as_bytes()]);
+        let stream = StreamId::of(self.upload.team, Kind::Claim, id);
         let command = claim::Command::Take { holder: new.report.0, content: Some(self.hash) };
-        match self.app.log.execute::<claim::Claim>(stream, command, &meta).await {
+        match self.app.log.execute::<claim::Claim>(stream, command, &self.meta()).await {
             Ok(_) => {
                 new.claim = Some(id);
                 live_report(&self.app.log, self.upload.team, new.report).await
@@ -96,6 +146,9 @@ impl Identity<'_> {
                     // The holder's upload may have broken off after its claim: then this one finishes it.
                     new.report = holder;
                     new.claim = Some(id);
+                    if let Some(key) = &self.upload.key {
+                        self.bind_key(key, holder).await?;
+                    }
                 } else {
                     new.diagnostic = Some(duplicate_document_id(document_id));
                 }
@@ -104,6 +157,19 @@ impl Identity<'_> {
             Err(error) => Err(ApiError::from_execute(error)),
         }
     }
+}
+
+/// Who holds a claim.
+async fn held(log: &EventLog, stream: &StreamId) -> Result<Option<Claimed>, ApiError> {
+    let mut state = claim::State::default();
+    for recorded in log.load(stream).await.map_err(ApiError::from)? {
+        for event in recorded.commit.decode_events().map_err(|error| ApiError::internal(&error))? {
+            if let Event::Claim(event) = event {
+                state = claim::Claim::evolve(state, &event);
+            }
+        }
+    }
+    Ok(state.held)
 }
 
 /// The report as it was taken in, if it is there and not deleted.

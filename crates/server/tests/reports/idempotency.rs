@@ -46,6 +46,44 @@ async fn the_same_key_with_another_body_or_other_parameters_is_422() {
 }
 
 #[tokio::test]
+async fn a_key_that_met_a_known_document_stands_for_that_request_too() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.test").await;
+    let (body, key) = (with_id("a", ID).to_string(), [("idempotency-key", "build-1")]);
+    let first = upload(&server, &ada, "", &with_id("a", ID)).await;
+    assert_eq!(send(&server, &ada.token, "", &key, body.clone()).await.expect(201), first);
+    assert_eq!(send(&server, &ada.token, "", &key, body.clone()).await.expect(201), first);
+    for (query, other) in [("", report("b").to_string()), ("", with_id("b", ID).to_string()), ("?branch=x", body)] {
+        send(&server, &ada.token, query, &key, other).await.refused(422, "idempotency_key_reused");
+    }
+    assert_eq!(total(&server, &ada.token).await, 1);
+
+    let (keyed, other_key) = (with_id("c", "another id"), [("idempotency-key", "build-2")]);
+    let third = send(&server, &ada.token, "", &[("idempotency-key", "build-3")], keyed.to_string()).await.expect(201);
+    assert_eq!(send(&server, &ada.token, "", &other_key, keyed.to_string()).await.expect(201), third);
+    send(&server, &ada.token, "", &other_key, report("d").to_string()).await.refused(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_key_that_met_a_known_document_is_free_once_that_is_deleted() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.test").await;
+    let key = [("idempotency-key", "build-1")];
+    let mut last = Value::Null;
+    for name in ["a", "b"] {
+        let first = upload(&server, &ada, "", &with_id(name, ID)).await;
+        let again = send(&server, &ada.token, "", &key, with_id(name, ID).to_string()).await.expect(201);
+        assert_eq!(again, first);
+        assert_ne!(first["id"], last);
+        last = first["id"].clone();
+        server.delete(&ada.token, &format!("/api/v1/reports/{}", last.as_str().unwrap())).await.expect(200);
+    }
+    let own = send(&server, &ada.token, "", &key, report("c").to_string()).await.expect(201);
+    assert_ne!(own["id"], last);
+    send(&server, &ada.token, "", &key, report("d").to_string()).await.refused(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
 async fn a_key_is_the_teams_own() {
     let server = TestApp::start().await;
     let (ada, eve) = (server.register("ada@example.test").await, server.register("eve@example.test").await);

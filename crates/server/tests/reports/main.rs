@@ -9,6 +9,9 @@ mod corpus;
 mod deleting;
 mod idempotency;
 mod live;
+mod lost_answer;
+mod poisoned;
+mod proxy;
 mod reading;
 mod sending;
 

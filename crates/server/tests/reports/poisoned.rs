@@ -1,0 +1,85 @@
+//! A report whose results are lost stops the read model that needs them, and nothing else.
+
+use crate::{ctrf, send, support::TestApp, test, upload};
+use scaledtest_commands::report;
+use scaledtest_domain::{
+    Actor, CommandId, Event, Kind, ReportId, StreamId, UploadId, events::report::Event as ReportEvent,
+};
+use scaledtest_eventlog::CommandMeta;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// A second report in the log, whose chunks are nowhere.
+async fn append_a_report_without_results(server: &TestApp, team: scaledtest_domain::TeamId, like: &Value) {
+    let like: ReportId = like["id"].as_str().unwrap().parse().unwrap();
+    let history = server.app.log.load(&StreamId::of(team, Kind::Report, like)).await.unwrap();
+    let Event::Report(ReportEvent::Ingested(mut ingested)) = history[0].commit.decode_events().unwrap().remove(0)
+    else {
+        panic!()
+    };
+    ingested.report = ReportId::new();
+    ingested.upload = UploadId::new();
+    let meta = CommandMeta {
+        command: CommandId::new(),
+        request: None,
+        actor: Actor::System,
+        at: server.now(),
+        correlation: None,
+        causation: None,
+    };
+    let stream = StreamId::of(team, Kind::Report, ingested.report);
+    server.app.log.execute_new::<report::Report>(stream, report::Command::Ingest(ingested), &meta).await.unwrap();
+}
+
+async fn until_halted(server: &TestApp) -> Value {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let readiness = server.get("", "/readyz").await;
+        let body = readiness.json();
+        if body["projections"][1]["state"] == "halted" {
+            assert_eq!(readiness.status, 503);
+            return body;
+        }
+        assert!(Instant::now() < until, "{body}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.test").await;
+    let first = upload(&server, &ada, "", &ctrf(&json!([test("a", "passed")]))).await;
+    append_a_report_without_results(&server, ada.team, &first).await;
+
+    let readiness = until_halted(&server).await;
+    assert_eq!((&readiness["database"], &readiness["log"]), (&json!("ok"), &json!("ok")));
+    let [access, reports] = &readiness["projections"].as_array().unwrap()[..] else { panic!("{readiness}") };
+    assert_eq!((&access["name"], &access["state"]), (&json!("access"), &json!("active")));
+    assert_eq!(reports["name"], "reports");
+    assert!(server.get("", "/metrics").await.text().contains("projection_lag"));
+
+    // Accounts and teams: written after the poison, and read at once.
+    let eve = server.register("eve@example.test").await;
+    let login = json!({"email": "eve@example.test", "password": crate::support::PASSWORD});
+    server.post("", "/api/v1/auth/login", login).await.expect(200);
+    let teams = server.get(&eve.token, "/api/v1/teams").await.expect(200);
+    assert_eq!(teams["teams"][0]["id"], eve.team.to_string());
+    let token = server.api_token(&eve, &["upload", "read"]).await;
+    let last = server.app.log.last().await.unwrap();
+    assert!(server.app.positions.wait(&["access"], last, Duration::from_secs(30)).await);
+
+    // Reports: taken in, listed up to the poison; whoever insists on newer ones is told why not.
+    let body = ctrf(&json!([test("b", "passed")])).to_string();
+    let accepted = send(&server, &token, "", &[("prefer", "respond-async")], body).await;
+    let position = accepted.header("st-position").unwrap().to_owned();
+    accepted.expect(202);
+    let reports = server.get(&ada.token, "/api/v1/reports").await.expect(200);
+    assert_eq!((&reports["total"], &reports["reports"][0]["id"]), (&json!(1), &first["id"]));
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("st-min-position", position.as_str())];
+    let newer = server.call(axum::http::Method::GET, "/api/v1/reports", &headers, None).await;
+    newer.refused(503, "projection_lagging");
+    assert_eq!(until_halted(&server).await["projections"][0]["lag"], 0);
+    server.stop().await;
+}

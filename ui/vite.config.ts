@@ -32,10 +32,11 @@ export default defineConfig({
   resolve: { conditions: ["scaledtest-source", ...defaultClientConditions] },
   build: { assetsInlineLimit: 0, target: "es2022", sourcemap: false },
   server: {
+    // The host stays the browser's, so that the server takes these calls for its own pages'.
     proxy: {
-      "/api": server,
-      "/auth": server,
-      "/ws": { target: server, ws: true },
+      "/api": { target: server, changeOrigin: false },
+      "/auth": { target: server, changeOrigin: false },
+      "/ws": { target: server, changeOrigin: false, ws: true },
     },
   },
   test: {

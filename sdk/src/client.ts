@@ -114,7 +114,7 @@ export class ScaledTest {
   // ---- teams and tokens ----------------------------------------------------------------------------------------
 
   async teams(): Promise<T.Team[]> {
-    return (await this.#read(this.api.GET("/api/v1/teams"))).teams as T.Team[];
+    return (await this.#read(this.api.GET("/api/v1/teams"))).teams;
   }
 
   async tokens(teamId: string): Promise<T.ApiToken[]> {
@@ -160,7 +160,7 @@ export class ScaledTest {
     const query = { ...rest, ...(status?.length ? { status: status.join(",") } : {}) };
     return this.#read(
       this.api.GET("/api/v1/runs/{id}/results", { params: { path: { id }, query }, ...abortable(signal) }),
-    ) as Promise<T.ResultPage>;
+    );
   }
 
   reports(filter: T.RunFilter & T.Page = {}, signal?: AbortSignal): Promise<T.ReportPage> {
@@ -181,7 +181,7 @@ export class ScaledTest {
         ...at({ id: reportId, result_id: resultId }),
         ...abortable(signal),
       }),
-    ) as Promise<T.TestResultDetail>;
+    );
   }
 
   /** The document as it was uploaded. */

@@ -565,7 +565,7 @@ export interface components {
             snippet?: string | null;
             /** Format: int64 */
             start_ms?: number | null;
-            status: string;
+            status: components["schemas"]["TestStatus"];
             stderr?: string | null;
             stdout?: string | null;
             trace?: string | null;
@@ -663,8 +663,11 @@ export interface components {
             request_id: string;
         };
         Health: {
-            /** @description `ok`. */
-            status: string;
+            /**
+             * @description The process answers.
+             * @enum {string}
+             */
+            status: "ok";
             /**
              * Format: date-time
              * @description The server's time.
@@ -726,8 +729,11 @@ export interface components {
             /** @description `<name>_next` is one that is being rebuilt beside the live one. */
             name: string;
             position: string;
-            /** @description `active`, `halted` or `yielding`. */
-            state: string;
+            /**
+             * @description `yielding` lets a rebuild swap the tables.
+             * @enum {string}
+             */
+            state: "active" | "halted" | "yielding";
         };
         /** @description Every project of a team. */
         Projects: {
@@ -749,8 +755,11 @@ export interface components {
             /** @description `ok`, or what is wrong. */
             log: string;
             projections: components["schemas"]["ProjectionStatus"][];
-            /** @description `ready` or `not_ready`. */
-            status: string;
+            /**
+             * @description Whether the server can work.
+             * @enum {string}
+             */
+            status: "ready" | "not_ready";
         };
         Register: {
             display_name: string;
@@ -927,7 +936,7 @@ export interface components {
         Step: {
             extra?: unknown;
             name: string;
-            status: string;
+            status: components["schemas"]["TestStatus"];
         };
         /** @description Counts of a report or run. Computed from the results, except where `partial` says that results are missing. */
         Summary: {
@@ -971,13 +980,18 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description The caller's role in it: `readonly`, `maintainer` or `owner`. */
-            role: string;
+            /** @description The caller's role in it. */
+            role: components["schemas"]["TeamRole"];
         };
         TeamList: {
             /** @description The oldest membership first. */
             teams: components["schemas"]["Team"][];
         };
+        /**
+         * @description What somebody may do in a team.
+         * @enum {string}
+         */
+        TeamRole: "readonly" | "maintainer" | "owner";
         /** @description One test of a report. */
         TestResult: {
             browser?: string | null;
@@ -1000,8 +1014,7 @@ export interface components {
             report_id: string;
             /** Format: int32 */
             retries: number;
-            /** @description `passed`, `failed`, `skipped`, `pending` or `other`. */
-            status: string;
+            status: components["schemas"]["TestStatus"];
             /** @description Outermost first. */
             suite: string[];
             tags: string[];
@@ -1011,6 +1024,11 @@ export interface components {
              */
             test_id: string;
         };
+        /**
+         * @description How a test ended.
+         * @enum {string}
+         */
+        TestStatus: "passed" | "failed" | "skipped" | "pending" | "other";
         /** @description An API token, without its secret. */
         Token: {
             /** Format: date-time */
@@ -1076,12 +1094,14 @@ export interface components {
             email: string;
             /** Format: uuid */
             id: string;
-            /**
-             * @description `owner` for the owner of the instance, `maintainer` for everybody else. What somebody may do in a team is the role
-             *     in that team.
-             */
-            role: string;
+            role: components["schemas"]["UserRole"];
         };
+        /**
+         * @description `owner` for the owner of the instance, `maintainer` for everybody else. What somebody may do in a team is the role in
+         *     that team.
+         * @enum {string}
+         */
+        UserRole: "owner" | "maintainer";
         /** @description Whether the build is good. `pending` until it has been judged. */
         Verdict: {
             counts: components["schemas"]["Summary"];

@@ -1,17 +1,15 @@
 import type { components, operations } from "./schema.ts";
 
 type Schemas = components["schemas"];
-/** A schema whose words the description only calls text. */
-type Refined<Schema, Fields> = Omit<Schema, keyof Fields> & Fields;
 
 /** How a test ended. */
-export type Status = "passed" | "failed" | "skipped" | "pending" | "other";
-export type TeamRole = "readonly" | "maintainer" | "owner";
+export type Status = Schemas["TestStatus"];
+export type TeamRole = Schemas["TeamRole"];
 
 export type User = Schemas["User"];
 /** What register, login and refresh answer. */
 export type Session = Schemas["Auth"];
-export type Team = Refined<Schemas["Team"], { role: TeamRole }>;
+export type Team = Schemas["Team"];
 export type ApiToken = Schemas["Token"];
 export type CreatedToken = Schemas["CreatedToken"];
 export type Summary = Schemas["Summary"];
@@ -27,13 +25,13 @@ export type RunDetail = Schemas["RunDetail"];
 export type RunPage = Schemas["Runs"];
 
 export type Attachment = Schemas["Attachment"];
-export type Step = Refined<Schemas["Step"], { status: Status }>;
-export type Attempt = Refined<Schemas["Attempt"], { status: Status }>;
+export type Step = Schemas["Step"];
+export type Attempt = Schemas["Attempt"];
 /** A test result as lists answer it: `message` is cut. */
-export type TestResult = Refined<Schemas["TestResult"], { status: Status }>;
+export type TestResult = Schemas["TestResult"];
 /** A test result with everything that is known of it. */
-export type TestResultDetail = Refined<Schemas["ResultDetail"], { status: Status; attempts: Attempt[]; steps: Step[] }>;
-export type ResultPage = Refined<Schemas["Results"], { results: TestResult[] }>;
+export type TestResultDetail = Schemas["ResultDetail"];
+export type ResultPage = Schemas["Results"];
 
 type Query<Operation extends keyof operations> = NonNullable<operations[Operation]["parameters"]["query"]>;
 

@@ -35,6 +35,9 @@ struct HttpArgs {
     /// and whether cookies are marked Secure [default: http://localhost:<port>]
     #[arg(long, env = "ST_BASE_URL", value_parser = base_url)]
     base_url: Option<String>,
+    /// Other addresses whose pages may call the API with the caller's cookies, with commas: http://localhost:5173
+    #[arg(long, env = "ST_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    allowed_origins: Vec<String>,
     /// Lets uploads choose their created_at; there are no rate limits in this version
     #[arg(long, env = "ST_DISABLE_RATE_LIMIT", action = clap::ArgAction::Set, num_args = 0..=1,
           default_value_t = false, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
@@ -158,6 +161,8 @@ pub struct Config {
     pub port: u16,
     /// Without a slash at the end.
     pub base_url: String,
+    /// Other addresses whose pages may call the API with cookies, without slashes at the end.
+    pub allowed_origins: Vec<String>,
     /// No limits, and uploads may be backdated.
     pub disable_rate_limit: bool,
     /// Where things are kept, if anywhere.
@@ -224,6 +229,7 @@ impl ServerArgs {
         Ok(Config {
             port: http.port,
             base_url: http.base_url.clone().unwrap_or_else(|| format!("http://localhost:{}", http.port)),
+            allowed_origins: http.allowed_origins.iter().filter(|origin| !origin.is_empty()).cloned().collect(),
             disable_rate_limit: http.disable_rate_limit,
             data_dir: storage.data_dir.clone(),
             database_url,
@@ -278,6 +284,12 @@ fn base_url(text: &str) -> Result<String, String> {
         }
         _ => Err("must be http://host[:port] or https://host[:port]".to_owned()),
     }
+}
+
+/// As [`base_url`], or nothing.
+fn origin(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Ok(String::new()) } else { base_url(text) }
 }
 
 /// `90s`, `15m`, `1h30m`, `7d`: whole numbers with ms, s, m, h or d.
@@ -354,6 +366,21 @@ mod tests {
         let cli = Cli::parse_from(["scaledtest", "--jwt-secret-file", file.to_str().unwrap()]);
         let secrets = cli.server.secrets(None).unwrap();
         assert_eq!(secrets.jwt.expose_secret().len(), 32);
+    }
+
+    #[test]
+    fn no_other_origin_is_allowed_unless_it_is_named() {
+        let allowed = |args: &[&str]| {
+            Cli::try_parse_from([&["scaledtest"], args].concat())
+                .map(|cli| cli.server.config().unwrap().allowed_origins)
+        };
+        assert!(allowed(&[]).unwrap().is_empty());
+        assert!(allowed(&["--allowed-origins", ""]).unwrap().is_empty());
+        let two = ["--allowed-origins", "http://localhost:5173/, https://ci.example"];
+        assert_eq!(allowed(&two).unwrap(), ["http://localhost:5173", "https://ci.example"]);
+        for wrong in ["*", "localhost:5173", "https://ci.example/page"] {
+            assert!(allowed(&["--allowed-origins", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Every step may be repeated: ids and command ids follow from the account's id, so whoever finds the row pending (the
 //! same person trying again, the sweep) carries on where the first try stopped.
 
-use super::{email::Email, users, users::User};
+use super::{email::Email, tokens, users, users::User};
 use crate::{app::App, http::error::ApiError};
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Claim, Team, User as UserDecider, claim, team, user};
@@ -130,6 +130,21 @@ async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Re
     Ok(Registered { user: User { active: true, ..user }, instance_role, team, position })
 }
 
+/// Brings an account back into the log that an older log was put under: its own team is missing there. `None` if it isn't.
+///
+/// # Errors
+/// 503 when log or database are away.
+pub async fn restore(app: &App, user: &User, correlation: Uuid) -> Result<Option<Registered>, ApiError> {
+    let team = own_team(user.id);
+    if !user.active || !app.log.load(&StreamId::of(team, Kind::Team, team)).await?.is_empty() {
+        return Ok(None);
+    }
+    tracing::warn!(user = %user.id, "the log knows nothing of this account's team; it is made again");
+    // Its tokens are lost with it: they would work again, but nobody would see them in the list.
+    tokens::forget_team(app, team).await?;
+    complete(app, user.clone(), Some(correlation)).await.map(Some)
+}
+
 /// Removes a pending account that the log knows nothing of; finishes any other. False if there is no such row from before
 /// `before`: somebody has carried on.
 ///
@@ -195,15 +210,27 @@ impl Steps<'_> {
         self.app.log.execute::<D>(stream, command, &self.meta(id)).await
     }
 
-    /// The first account takes the claim on owning the instance; everybody else finds it taken.
+    /// The first account has the claim on owning the instance; everybody else finds it taken.
     async fn instance_role(&self) -> Result<InstanceRole, ApiError> {
-        let take = claim::Command::Take { holder: self.user.0, content: None };
+        let first = self.lost_first_account().await?.unwrap_or(self.user);
+        let take = claim::Command::Take { holder: first.0, content: None };
         // A new id each time: the same one would be answered with its first success even after a release.
-        match self.execute::<Claim>(owner_claim(), take, CommandId::new()).await {
-            Ok(_) => Ok(InstanceRole::Owner),
-            Err(ExecuteError::Rejected(claim::Reject::Held { .. })) => Ok(InstanceRole::Member),
-            Err(error) => Err(ApiError::from_execute(error)),
-        }
+        let holder = match self.execute::<Claim>(owner_claim(), take, CommandId::new()).await {
+            Ok(_) => first,
+            Err(ExecuteError::Rejected(claim::Reject::Held { holder, .. })) => UserId(holder),
+            Err(error) => return Err(ApiError::from_execute(error)),
+        };
+        Ok(if holder == self.user { InstanceRole::Owner } else { InstanceRole::Member })
+    }
+
+    /// The first account, if the log lost it: what it held then is its own, whoever comes back first.
+    async fn lost_first_account(&self) -> Result<Option<UserId>, ApiError> {
+        // Ids are in the order of their making.
+        let first = "select id from auth.users where state = 'active' order by id limit 1";
+        let first: Option<Uuid> = sqlx::query_scalar(first).fetch_optional(&self.app.db).await?;
+        let Some(first) = first.map(UserId) else { return Ok(None) };
+        let known = self.app.log.load(&StreamId::global(Kind::User, first)).await?;
+        Ok(known.is_empty().then_some(first))
     }
 
     async fn release(&self) -> Result<(), ApiError> {
@@ -220,12 +247,16 @@ impl Steps<'_> {
     }
 
     async fn own_team(&self) -> Result<(TeamId, Position), ApiError> {
-        let team = TeamId::derived(&[b"own team", self.user.0.as_bytes()]);
+        let team = own_team(self.user);
         let stream = StreamId::of(team, Kind::Team, team);
         let command = team::Command::Create { team, name: TEAM_NAME.to_owned(), owner: self.user };
         let executed = self.execute::<Team>(stream, command, self.command("team")).await;
         executed.map(|executed| (team, executed.position)).map_err(ApiError::from_execute)
     }
+}
+
+fn own_team(user: UserId) -> TeamId {
+    TeamId::derived(&[b"own team", user.0.as_bytes()])
 }
 
 /// The claim that only the first account gets.

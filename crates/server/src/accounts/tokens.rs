@@ -269,6 +269,18 @@ pub async fn revoke(
     Ok(position)
 }
 
+/// Removes every token of a team that the log knows nothing of.
+pub(crate) async fn forget_team(app: &App, team: TeamId) -> Result<(), ApiError> {
+    let removed: Vec<Uuid> = sqlx::query_scalar("delete from auth.api_tokens where team_id = $1 returning id")
+        .bind(team.0)
+        .fetch_all(&app.db)
+        .await?;
+    for token in removed {
+        app.token_cache.forget(TokenId(token));
+    }
+    Ok(())
+}
+
 /// `None` if the log never had it.
 async fn retire(
     app: &App,

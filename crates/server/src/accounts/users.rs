@@ -1,6 +1,5 @@
 //! The rows of people.
 
-use super::jwt::role_word;
 use crate::{app::App, http::error::ApiError};
 use scaledtest_domain::{InstanceRole, UserId};
 use scaledtest_projections::access::queries as access;
@@ -87,12 +86,4 @@ pub async fn rename(app: &App, user: UserId, display_name: &str) -> Result<Optio
 pub async fn instance_role(app: &App, user: UserId) -> Result<InstanceRole, ApiError> {
     let account = access::account(&app.db, user).await?;
     Ok(account.map_or(InstanceRole::Member, |account| account.instance_role))
-}
-
-/// The same as clients expect to read it: `owner` or `maintainer`.
-///
-/// # Errors
-/// What the database says.
-pub async fn shown_role(app: &App, user: UserId) -> Result<&'static str, ApiError> {
-    instance_role(app, user).await.map(role_word)
 }

@@ -135,13 +135,14 @@ async fn bounded(request: Request, next: Next) -> Response {
     }
 }
 
-/// The server's own address, and the one that the UI is developed under.
-pub(super) fn allowed_origins(app: &App) -> [&str; 2] {
-    [app.config.base_url.as_str(), "http://localhost:5173"]
+/// The server's own address, and those that the settings name.
+pub(super) fn allowed_origins(app: &App) -> impl Iterator<Item = &str> {
+    let config = &app.config;
+    std::iter::once(&config.base_url).chain(&config.allowed_origins).map(String::as_str)
 }
 
 fn cors(app: &App) -> CorsLayer {
-    let origins = allowed_origins(app).into_iter().filter_map(|origin| HeaderValue::try_from(origin).ok());
+    let origins = allowed_origins(app).filter_map(|origin| HeaderValue::try_from(origin).ok());
     let methods =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     let request_headers = [

@@ -13,6 +13,7 @@ pub mod runs;
 mod teams;
 mod tokens;
 mod ui;
+pub mod words;
 
 use crate::app::{App, AppState};
 use axum::{Router, middleware::from_fn_with_state};

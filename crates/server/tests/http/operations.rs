@@ -1,6 +1,6 @@
-use crate::support::TestApp;
+use crate::support::{Answer, TestApp, config};
 use axum::http::Method;
-use scaledtest_server::http::openapi::openapi_json;
+use scaledtest_server::{config::Config, http::openapi::openapi_json};
 use serde_json::json;
 
 #[tokio::test]
@@ -89,27 +89,43 @@ async fn a_database_that_is_away_is_503_and_comes_with_a_time_to_retry() {
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
+async fn preflight(server: &TestApp, origin: &str) -> Answer {
+    let headers = [
+        ("origin", origin),
+        ("access-control-request-method", "PATCH"),
+        ("access-control-request-headers", "authorization,x-team-id,idempotency-key"),
+    ];
+    server.call(Method::OPTIONS, "/api/v1/auth/me", &headers, None).await
+}
+
 #[tokio::test]
-async fn browsers_of_our_own_origins_may_call_with_every_method() {
+async fn browsers_of_our_own_origin_may_call_with_every_method_and_no_others() {
     let server = TestApp::start().await;
-    let preflight = |origin: &'static str| {
-        let headers = [
-            ("origin", origin),
-            ("access-control-request-method", "PATCH"),
-            ("access-control-request-headers", "authorization,x-team-id,idempotency-key"),
-        ];
-        let server = &server;
-        async move { server.call(Method::OPTIONS, "/api/v1/auth/me", &headers, None).await }
-    };
-    for origin in ["http://localhost:8080", "http://localhost:5173"] {
-        let answer = preflight(origin).await;
-        assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
-        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-        assert_eq!(answer.header("access-control-max-age"), Some("300"));
-        let methods = answer.header("access-control-allow-methods").unwrap();
-        assert!(methods.contains("PATCH") && methods.contains("HEAD"), "{methods}");
+    let answer = preflight(&server, "http://localhost:8080").await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:8080"));
+    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(answer.header("access-control-max-age"), Some("300"));
+    let methods = answer.header("access-control-allow-methods").unwrap();
+    assert!(methods.contains("PATCH") && methods.contains("HEAD"), "{methods}");
+    for other in ["https://evil.example", "http://localhost:5173", "null"] {
+        assert_eq!(preflight(&server, other).await.header("access-control-allow-origin"), None, "{other}");
     }
-    assert_eq!(preflight("https://evil.example").await.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn an_origin_that_the_settings_name_may_call_and_send_the_cookie() {
+    let origin = "http://localhost:5173";
+    let server = TestApp::start_with(Config { allowed_origins: vec![origin.to_owned()], ..config() }).await;
+    for allowed in [origin, "http://localhost:8080"] {
+        let answer = preflight(&server, allowed).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some(allowed));
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    }
+    assert_eq!(preflight(&server, "https://evil.example").await.header("access-control-allow-origin"), None);
+    let ada = server.register("ada@example.com").await;
+    let cookie = format!("refresh_token={}", ada.refresh);
+    let headers = [("cookie", cookie.as_str()), ("origin", origin), ("host", "localhost:8080")];
+    server.call(Method::POST, "/auth/refresh", &headers, None).await.expect(200);
 }
 
 #[tokio::test]

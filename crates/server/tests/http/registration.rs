@@ -87,6 +87,7 @@ async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next()
     .await
     .unwrap();
     take_owner_claim(&server, ghost).await;
+    assert_eq!(server.register("bob@example.com").await.role, "maintainer");
     server.advance(121);
     sweep(&server.app).await.unwrap();
     assert_eq!(server.register("ada@example.com").await.role, "owner");
@@ -195,4 +196,36 @@ async fn who_carries_on_an_old_registration_makes_it_young_again() {
         .await
         .unwrap();
     assert_eq!(touched, server.now());
+}
+
+#[tokio::test]
+async fn under_an_older_log_everybody_who_signs_in_gets_their_own_team_again_and_nobody_another_role() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    let lost = server.api_token(&bob, &["read"]).await;
+    server.get(&lost, "/api/v1/reports").await.expect(200);
+    let database = server.database.clone();
+    server.stop().await;
+    let server = TestApp::start_on(config(), database, EventLog::in_memory()).await;
+    let teams = server.get(&ada.token, "/api/v1/teams").await.expect(200);
+    assert_eq!(teams["teams"], json!([]), "the log that was put back knows nobody");
+
+    let login = json!({"email": "bob@example.com", "password": PASSWORD});
+    let again = server.post("", "/auth/login", login.clone()).await.expect(200);
+    assert_eq!(again["user"]["role"], "maintainer");
+    assert_eq!(server.register("eve@example.com").await.role, "maintainer");
+    let refreshed = server.with_cookie("/auth/refresh", &ada.refresh).await.expect(200);
+    assert_eq!(refreshed["user"]["role"], "owner", "the first account owns the instance as before");
+    for (person, session) in [(&bob, &again), (&ada, &refreshed)] {
+        let token = session["access_token"].as_str().unwrap();
+        let teams = server.get(token, "/api/v1/teams").await.expect(200);
+        let ids: Vec<_> = teams["teams"].as_array().unwrap().iter().map(|team| team["id"].clone()).collect();
+        assert_eq!(ids, [json!(person.team)]);
+        assert_eq!(server.get(token, "/api/v1/reports").await.expect(200)["total"], 0);
+    }
+    server.get(&lost, "/api/v1/reports").await.refused(401, "invalid_token");
+    let last = server.app.log.last().await.unwrap();
+    server.post("", "/auth/login", login).await.expect(200);
+    assert_eq!(server.app.log.last().await.unwrap(), last, "nothing is made twice");
 }

@@ -91,14 +91,14 @@ async fn pages_of_other_sites_cannot_use_the_cookie() {
     let ada = server.register("ada@example.com").await;
     let cookie = format!("refresh_token={}", ada.refresh);
     for path in ["/auth/refresh", "/auth/logout"] {
-        for origin in ["https://evil.example", "null", "http://localhost:8081"] {
+        for origin in ["https://evil.example", "null", "http://localhost:8081", "http://localhost:5173"] {
             let headers = [("cookie", cookie.as_str()), ("origin", origin), ("host", "localhost:8080")];
             server.call(Method::POST, path, &headers, None).await.refused(403, "foreign_origin");
         }
     }
     for (origin, host) in [
         ("http://localhost:8080", "elsewhere"),
-        ("http://localhost:5173", "localhost:8080"),
+        ("http://localhost:5173", "localhost:5173"),
         ("http://10.0.0.1:9000", "10.0.0.1:9000"),
     ] {
         let headers = [("cookie", cookie.as_str()), ("origin", origin), ("host", host)];

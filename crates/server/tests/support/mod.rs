@@ -103,6 +103,7 @@ pub fn config() -> Config {
     Config {
         port: 0,
         base_url: "http://localhost:8080".to_owned(),
+        allowed_origins: Vec::new(),
         disable_rate_limit: true,
         data_dir: None,
         database_url: None,

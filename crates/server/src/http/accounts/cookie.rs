@@ -38,7 +38,7 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let origin = origin.to_str().unwrap_or_default();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let same_host = origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-    if same_host || allowed_origins(app).iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+    if same_host || allowed_origins(app).any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
         return Ok(());
     }
     Err(ApiError::forbidden("foreign_origin", "requests from another site are refused here"))

@@ -23,7 +23,7 @@ pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Resul
     let id = caller.person()?;
     let gone = || ApiError::unauthenticated("invalid_token", "unauthorized");
     let user = users::by_id(&app, id).await?.ok_or_else(gone)?;
-    Ok(Json(UserBody::of(user, users::shown_role(&app, id).await?)))
+    Ok(Json(UserBody::of(user, users::instance_role(&app, id).await?)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -52,5 +52,5 @@ pub(super) async fn update_me(
     faults.finish()?;
     let gone = || ApiError::not_found("user_not_found", "user not found");
     let user = users::rename(&app, id, &body.display_name).await?.ok_or_else(gone)?;
-    Ok(Json(UserBody::of(user, users::shown_role(&app, id).await?)))
+    Ok(Json(UserBody::of(user, users::instance_role(&app, id).await?)))
 }

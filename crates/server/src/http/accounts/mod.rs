@@ -7,7 +7,7 @@ mod session;
 use crate::{
     accounts::{Client, sessions, users::User},
     app::App,
-    http::error::ApiError,
+    http::{error::ApiError, words::UserRole},
 };
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
@@ -43,14 +43,12 @@ pub(super) struct UserBody {
     id: UserId,
     email: String,
     display_name: String,
-    /// `owner` for the owner of the instance, `maintainer` for everybody else. What somebody may do in a team is the role
-    /// in that team.
-    role: &'static str,
+    role: UserRole,
 }
 
 impl UserBody {
-    fn of(user: User, role: &'static str) -> Self {
-        Self { id: user.id, email: user.email, display_name: user.display_name, role }
+    fn of(user: User, role: InstanceRole) -> Self {
+        Self { id: user.id, email: user.email, display_name: user.display_name, role: role.into() }
     }
 }
 
@@ -76,7 +74,7 @@ pub(in crate::http) struct MessageBody {
 impl AuthBody {
     fn issue(app: &App, user: User, role: InstanceRole, team: Option<TeamId>) -> Result<Self, ApiError> {
         let (access_token, expires_at) = app.keys.issue(user.id, &user.email, role, team, app.clock.now())?;
-        Ok(Self { user: UserBody::of(user, crate::accounts::jwt::role_word(role)), access_token, expires_at })
+        Ok(Self { user: UserBody::of(user, role), access_token, expires_at })
     }
 }
 

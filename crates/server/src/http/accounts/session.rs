@@ -6,8 +6,8 @@ use super::{
     sign_in,
 };
 use crate::{
-    accounts::{Client, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users},
-    app::AppState,
+    accounts::{Client, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User},
+    app::{App, AppState},
     http::{
         error::ApiError,
         extract::{Faults, JsonBody, RequestId, after_write, cookie},
@@ -19,6 +19,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use scaledtest_domain::{InstanceRole, TeamId};
 use scaledtest_projections::access::queries as access;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -133,10 +134,27 @@ pub(super) async fn login(
         user = registration::finish(&app, user, Some(request.correlation())).await?.user;
     }
     audit::note(&app, audit::Action::SignedIn, Some(user.id), None, &client).await;
-    let role = users::instance_role(&app, user.id).await?;
-    let team = access::oldest_team(&app.db, user.id).await?;
+    let (role, team) = standing(&app, &user, &request).await?;
     let (body, token) = sign_in(&app, user, role, team, &client).await?;
     Ok((refresh_cookie(&app, &headers, &token), Json(body)).into_response())
+}
+
+/// What somebody is on the instance, and the team of their oldest membership. Who has none because an older log was put
+/// back gets their own team again.
+async fn standing(app: &App, user: &User, request: &RequestId) -> Result<(InstanceRole, Option<TeamId>), ApiError> {
+    let team = access::oldest_team(&app.db, user.id).await?;
+    if team.is_none() {
+        match registration::restore(app, user, request.correlation()).await {
+            Ok(Some(restored)) => {
+                after_write(app, restored.position, &["access"], false).await;
+                return Ok((restored.instance_role, Some(restored.team)));
+            }
+            Ok(None) => {}
+            // Signing in does not need the log; the next time is soon enough.
+            Err(error) => tracing::warn!(user = %user.id, %error, "whether this account has a team is not known"),
+        }
+    }
+    Ok((users::instance_role(app, user.id).await?, team))
 }
 
 /// Exchange the refresh cookie for a new access token
@@ -148,6 +166,7 @@ pub(super) async fn login(
 pub(super) async fn refresh(
     State(app): State<AppState>,
     client: Client,
+    request: RequestId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     check_origin(&app, &headers)?;
@@ -163,8 +182,7 @@ pub(super) async fn refresh(
         }
     };
     let user = users::by_id(&app, user).await?.ok_or_else(unknown)?;
-    let role = users::instance_role(&app, user.id).await?;
-    let team = access::oldest_team(&app.db, user.id).await?;
+    let (role, team) = standing(&app, &user, &request).await?;
     let body = AuthBody::issue(&app, user, role, team)?;
     Ok((refresh_cookie(&app, &headers, &next), Json(body)).into_response())
 }

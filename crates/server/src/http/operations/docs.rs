@@ -70,6 +70,9 @@ fn write_page(page: &mut String, document: &Value) -> fmt::Result {
     for (name, schema) in entries(&document["components"]["schemas"]) {
         write!(page, "<details id=\"schema-{0}\"><summary><code>{0}</code></summary>", Text(name))?;
         write!(page, "<p>{}</p>", text(schema, "description"))?;
+        if schema["enum"].is_array() {
+            write!(page, "<p>{}</p>", kind(schema))?;
+        }
         write_fields(page, schema)?;
         page.push_str("</details>");
     }
@@ -153,6 +156,10 @@ fn kind(schema: &Value) -> String {
         if let Some(options) = schema[choice].as_array() {
             return options.iter().map(kind).collect::<Vec<_>>().join(" or ");
         }
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words = words.iter().filter_map(Value::as_str).map(|word| format!("<code>{}</code>", Text(word)));
+        return words.collect::<Vec<_>>().join(" or ");
     }
     let word = match &schema["type"] {
         Value::String(word) if word == "array" => return format!("list of {}", kind(&schema["items"])),

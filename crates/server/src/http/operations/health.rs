@@ -17,11 +17,35 @@ use utoipa::ToSchema;
 /// How long each question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The process answers.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Alive {
+    Ok,
+}
+
+/// Whether the server can work.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Readiness {
+    Ready,
+    NotReady,
+}
+
+/// `yielding` lets a rebuild swap the tables.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ProjectionState {
+    Active,
+    Halted,
+    Yielding,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 pub(super) struct HealthBody {
-    /// `ok`.
-    status: &'static str,
+    #[schema(inline)]
+    status: Alive,
     /// The server's time.
     timestamp: DateTime<Utc>,
 }
@@ -31,14 +55,14 @@ pub(super) struct HealthBody {
     (status = 200, description = "Alive", body = HealthBody),
 ))]
 pub(super) async fn get_health(State(app): State<AppState>) -> Json<HealthBody> {
-    Json(HealthBody { status: "ok", timestamp: app.clock.now().trunc_subsecs(0) })
+    Json(HealthBody { status: Alive::Ok, timestamp: app.clock.now().trunc_subsecs(0) })
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(super) struct ReadyBody {
-    /// `ready` or `not_ready`.
-    status: &'static str,
+    #[schema(inline)]
+    status: Readiness,
     /// `ok`, or what is wrong.
     database: String,
     /// `ok`, or what is wrong.
@@ -51,8 +75,8 @@ pub(super) struct ReadyBody {
 struct ProjectionBody {
     /// `<name>_next` is one that is being rebuilt beside the live one.
     name: String,
-    /// `active`, `halted` or `yielding`.
-    state: &'static str,
+    #[schema(inline)]
+    state: ProjectionState,
     #[schema(value_type = String)]
     position: Position,
     /// Commits that it has yet to see.
@@ -68,9 +92,9 @@ struct ProjectionBody {
 impl From<ProjectionStatus> for ProjectionBody {
     fn from(status: ProjectionStatus) -> Self {
         let state = match status.state {
-            Standing::Active => "active",
-            Standing::Halted => "halted",
-            Standing::Yielding => "yielding",
+            Standing::Active => ProjectionState::Active,
+            Standing::Halted => ProjectionState::Halted,
+            Standing::Yielding => ProjectionState::Yielding,
         };
         let ProjectionStatus { name, position, lag, error, halted_at, .. } = status;
         Self { name, state, position, lag, error, halted_at }
@@ -87,7 +111,7 @@ pub(super) async fn get_readiness(State(app): State<AppState>) -> Response {
     let projections = if database.is_ok() && log.is_ok() { projections(&app).await } else { Ok(Vec::new()) };
     let mut ready = database.is_ok() && log.is_ok();
     let mut body = ReadyBody {
-        status: "ready",
+        status: Readiness::Ready,
         database: database.err().unwrap_or_else(|| "ok".to_owned()),
         log: log.err().unwrap_or_else(|| "ok".to_owned()),
         projections: Vec::new(),
@@ -109,7 +133,7 @@ pub(super) async fn get_readiness(State(app): State<AppState>) -> Response {
     if ready {
         return Json(body).into_response();
     }
-    body.status = "not_ready";
+    body.status = Readiness::NotReady;
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 

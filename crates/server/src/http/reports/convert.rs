@@ -160,7 +160,7 @@ pub fn result(row: ResultRow) -> dto::TestResult {
         suite: row.suite,
         file_path: row.file_path,
         line: row.line.map(i32::unsigned_abs),
-        status: row.status.0.as_str().to_owned(),
+        status: row.status.0.into(),
         raw_status: row.raw_status,
         duration_ms: row.duration_ms,
         retries: row.retries.unsigned_abs(),
@@ -195,7 +195,7 @@ fn object(map: &Map<String, Value>) -> Option<Value> {
 }
 
 fn step(step: &domain::Step) -> dto::Step {
-    dto::Step { name: step.name.clone(), status: step.status.as_str().to_owned(), extra: object(&step.extra) }
+    dto::Step { name: step.name.clone(), status: step.status.into(), extra: object(&step.extra) }
 }
 
 fn attachment(attachment: &domain::Attachment) -> dto::Attachment {
@@ -210,7 +210,7 @@ fn attachment(attachment: &domain::Attachment) -> dto::Attachment {
 fn attempt(row: &AttemptRow) -> dto::Attempt {
     dto::Attempt {
         attempt: row.attempt.unsigned_abs(),
-        status: row.status.0.as_str().to_owned(),
+        status: row.status.0.into(),
         duration_ms: row.duration_ms,
         start_ms: row.start_ms,
         message: row.message.clone(),

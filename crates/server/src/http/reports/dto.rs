@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
+use crate::http::words::Status;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -215,8 +216,7 @@ pub struct TestResult {
     pub file_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// `passed`, `failed`, `skipped`, `pending` or `other`.
-    pub status: String,
+    pub status: Status,
     /// The tool's own word, where it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw_status: Option<String>,
@@ -281,7 +281,7 @@ pub struct ResultDetail {
 pub struct Attempt {
     /// From 1.
     pub attempt: u32,
-    pub status: String,
+    pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,7 +305,7 @@ pub struct Attempt {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Step {
     pub name: String,
-    pub status: String,
+    pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra: Option<Value>,
 }

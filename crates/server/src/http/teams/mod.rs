@@ -5,6 +5,7 @@ use crate::{
     http::{
         error::ApiError,
         extract::{Caller, WaitMin},
+        words::TeamRole,
     },
 };
 use axum::{Json, extract::State};
@@ -29,8 +30,8 @@ struct TeamBody {
     id: TeamId,
     name: String,
     created_at: DateTime<Utc>,
-    /// The caller's role in it: `readonly`, `maintainer` or `owner`.
-    role: &'static str,
+    /// The caller's role in it.
+    role: TeamRole,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,7 +51,7 @@ async fn list_teams(State(app): State<AppState>, caller: Caller, _wait: WaitMin)
     let teams = access::teams_of(&app.db, caller.user).await?;
     let visible = teams.into_iter().filter(|team| caller.role_in(team.id).is_ok());
     let teams = visible
-        .map(|team| TeamBody { id: team.id, name: team.name, created_at: team.created_at, role: team.role.as_str() })
+        .map(|team| TeamBody { id: team.id, name: team.name, created_at: team.created_at, role: team.role.into() })
         .collect();
     Ok(Json(ListBody { teams }))
 }

@@ -1,4 +1,5 @@
 import { defineConfig } from "@playwright/test";
+import { chromium } from "./support/chromium.ts";
 
 // What a browser under test needs on a build machine: no sandbox as root, no graphics card, no calls home.
 const quiet = [
@@ -28,7 +29,7 @@ export default defineConfig({
     actionTimeout: 10_000,
     trace: "retain-on-failure",
     launchOptions: {
-      executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium",
+      executablePath: chromium(),
       args: asRoot ? ["--no-sandbox", ...quiet] : quiet,
     },
   },

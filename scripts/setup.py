@@ -231,7 +231,9 @@ def npm_packages():
 
 
 def chromium():
-    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+    # The same names as in e2e/support/chromium.ts.
+    names = ("chromium", "chromium-browser", "google-chrome")
+    if os.environ.get("CHROMIUM_PATH") or any(shutil.which(name) for name in names):
         return
     apt_install("The browser tests need Chromium.", "chromium", "fonts-dejavu-core")
 

@@ -48,6 +48,16 @@ impl Rows {
         &self.buffer
     }
 
+    /// Adds rows.
+    pub fn extend(&mut self, rows: &[u8]) {
+        self.buffer.extend_from_slice(rows);
+    }
+
+    /// The rows from this byte on, to be changed.
+    pub(crate) fn tail_mut(&mut self, start: usize) -> &mut [u8] {
+        &mut self.buffer[start..]
+    }
+
     /// Takes the rows out, leaving none.
     pub fn take(&mut self) -> BytesMut {
         self.buffer.split()
@@ -107,7 +117,7 @@ impl Rows {
 
     /// `text` or `json`. NUL, which Postgres cannot keep, becomes the replacement character.
     pub fn text(&mut self, value: &str) -> &mut Self {
-        if value.as_bytes().contains(&0) {
+        if memchr::memchr(0, value.as_bytes()).is_some() {
             return self.bytes(value.replace('\0', "\u{fffd}").as_bytes());
         }
         self.bytes(value.as_bytes())

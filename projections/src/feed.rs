@@ -1,13 +1,13 @@
 //! Follows the log and decodes ahead of the database.
 //!
 //! A task of its own reads commits, fetches the bodies of some reports at a time and hands over batches through a
-//! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies stay compressed until
-//! they become rows, and together they may take only so much memory.
+//! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies that are read stay
+//! compressed until they become rows, and together they may take only so much memory.
 
 use crate::batch::Batch;
 use crate::checkpoint::Skips;
 use crate::session::Failure;
-use crate::{Body, Item, Projection};
+use crate::{Body, Fresh, Item, Projection};
 use futures_util::{Stream, StreamExt, stream};
 use scaledtest_domain::{
     Event,
@@ -22,12 +22,12 @@ use tokio_util::task::AbortOnDropHandle;
 const COMMITS: usize = 500;
 /// Reports whose bodies are read at the same time.
 const READS: usize = 4;
-/// KiB of bodies in flight, compressed, over all batches of a projection.
+/// KiB of bodies in flight, over all batches of a projection.
 const BUDGET_KIB: u32 = 32 * 1024;
 /// What a single body may take of it: less than what a batch that is not full leaves, so that it always fits in time.
 const SHARE_KIB: u32 = BUDGET_KIB / 2;
 /// Bytes that a compressed result is reckoned with before it was read; real ones take 20 to 100.
-const RESULT_BYTES: u64 = 100;
+const RESULT_BYTES: usize = 100;
 
 /// Batches of decoded commits, in order. Ends with the failure that stopped it.
 pub(crate) struct Feed {
@@ -38,10 +38,17 @@ pub(crate) struct Feed {
 impl Feed {
     /// Follows from the commit after `after`. Up to `level` only full batches are handed over, which is faster; from
     /// there on whatever is queued.
-    pub fn start(log: &EventLog, projection: &Arc<dyn Projection>, after: u64, level: u64, skips: Skips) -> Self {
+    pub fn start(
+        (log, fresh): (&EventLog, &Fresh),
+        projection: &Arc<dyn Projection>,
+        after: u64,
+        level: u64,
+        skips: Skips,
+    ) -> Self {
         let (sender, batches) = mpsc::channel(1);
         let decoder = Arc::new(Decoder {
             log: log.clone(),
+            fresh: fresh.clone(),
             projection: projection.clone(),
             skips,
             budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
@@ -96,6 +103,7 @@ enum Next {
 
 struct Decoder {
     log: EventLog,
+    fresh: Fresh,
     projection: Arc<dyn Projection>,
     skips: Skips,
     budget: Arc<Semaphore>,
@@ -151,15 +159,21 @@ impl Decoder {
         if let Some(ingested) = ingested
             && self.projection.needs_bodies()
         {
-            item.share = self.share(ingested.counts.tests).await;
+            if let Some(rows) = self.fresh.take(ingested.upload, &ingested.chunks) {
+                item.share = self.share(rows.bytes()).await;
+                item.body = Body::Prepared(rows);
+                return Ok(item);
+            }
+            let results = usize::try_from(ingested.counts.tests).unwrap_or(usize::MAX);
+            item.share = self.share(results.saturating_mul(RESULT_BYTES)).await;
             self.read(&mut item, &ingested).await?;
         }
         Ok(item)
     }
 
-    /// Waits until there is room for a body of so many results.
-    async fn share(&self, results: u64) -> Option<Arc<OwnedSemaphorePermit>> {
-        let kib = u32::try_from(results.saturating_mul(RESULT_BYTES) / 1024).unwrap_or(u32::MAX).clamp(1, SHARE_KIB);
+    /// Waits until there is room for a body of so many bytes.
+    async fn share(&self, bytes: usize) -> Option<Arc<OwnedSemaphorePermit>> {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, SHARE_KIB);
         // Only a closed semaphore refuses, and nobody closes it.
         self.budget.clone().acquire_many_owned(kib).await.ok().map(Arc::new)
     }

@@ -10,6 +10,7 @@ mod checkpoint;
 pub mod copy;
 mod drive;
 mod feed;
+mod fresh;
 mod positions;
 mod projection;
 mod rebuild;
@@ -20,6 +21,7 @@ mod schema;
 mod session;
 mod status;
 
+pub use fresh::Fresh;
 pub use positions::Positions;
 pub use projection::{ApplyError, Body, Item, Projection};
 pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild};

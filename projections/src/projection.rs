@@ -1,5 +1,6 @@
 //! What a projection is, and what it is given.
 
+use crate::reports::PreparedRows;
 use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::future::BoxFuture;
@@ -68,6 +69,8 @@ pub enum Body {
     None,
     /// The chunks as they stand in the log, compressed; see [`scaledtest_domain::report::decode_chunk`].
     Chunks(Vec<Bytes>),
+    /// The rows of the same results, from this process's own ingestion.
+    Prepared(Arc<PreparedRows>),
     /// Erased: a later commit deletes the report. As if it had never been.
     Gone,
 }
@@ -108,6 +111,7 @@ impl Item {
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
+            Body::Prepared(rows) => rows.bytes(),
             Body::None | Body::Gone => 0,
         }
     }

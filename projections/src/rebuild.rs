@@ -7,7 +7,7 @@
 use crate::checkpoint::{self, Checkpoint, Wish};
 use crate::session::{self, Failure, Lock};
 use crate::{
-    Projection,
+    Fresh, Projection,
     drive::{self, Poison},
     feed::Feed,
     schema,
@@ -213,7 +213,7 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
         }
         let name = self.projection.name();
         let skips = checkpoint::skips(&mut self.conn, name, checkpoint.position.epoch).await?;
-        let mut feed = Feed::start(self.log, self.projection, checkpoint.position.n, total, skips);
+        let mut feed = Feed::start((self.log, &Fresh::default()), self.projection, checkpoint.position.n, total, skips);
         while checkpoint.position.n < total {
             let next = tokio::time::timeout(SILENCE, feed.next()).await;
             let Ok(Some(batch)) = next else { return Err(RebuildError::Silent(checkpoint.position.n)) };

@@ -10,7 +10,7 @@ use crate::feed::Feed;
 use crate::rebuild::{self, Held};
 use crate::rewind::{self, Found};
 use crate::session::{self, Failure, Lock};
-use crate::{Positions, Projection, RebuildError, schema};
+use crate::{Fresh, Positions, Projection, RebuildError, schema};
 use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::{PgConnection, PgPool};
@@ -39,6 +39,8 @@ pub struct Setup {
     pub log: EventLog,
     /// Told after each commit.
     pub positions: Positions,
+    /// What the ingestion of this process has prepared.
+    pub fresh: Fresh,
     /// What to run: [`crate::all`].
     pub projections: Vec<Arc<dyn Projection>>,
 }
@@ -245,7 +247,8 @@ impl Task {
     async fn follow(&self, conn: &mut PgConnection, mut checkpoint: Checkpoint) -> Result<End, Failure> {
         let skips = checkpoint::skips(conn, self.name(), checkpoint.position.epoch).await?;
         let level = self.setup.log.last().await?.n;
-        let mut feed = Feed::start(&self.setup.log, &self.projection, checkpoint.position.n, level, skips);
+        let source = (&self.setup.log, &self.setup.fresh);
+        let mut feed = Feed::start(source, &self.projection, checkpoint.position.n, level, skips);
         let mut tick = tokio::time::interval(IDLE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle = 0;

@@ -69,11 +69,12 @@ pub(crate) async fn swap(
     tx.commit().await
 }
 
-/// Tells the planner about the new rows. Postgres would in time, but the first queries come before.
+/// Tells the planner about the new rows. Postgres would in time, but the first queries come before. Of a partitioned
+/// table it looks at the partitions, as autovacuum does.
 pub(crate) async fn analyze(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let tables: Option<String> = sqlx::query_scalar(
         "select string_agg(quote_ident(relname), ', ') from pg_class
-         where relnamespace = to_regnamespace(current_schema()) and relkind in ('r', 'p') and not relispartition",
+         where relnamespace = to_regnamespace(current_schema()) and relkind = 'r'",
     )
     .fetch_one(&mut *conn)
     .await?;

@@ -49,7 +49,15 @@ impl Lock<'_> {
 pub(crate) async fn connect(pool: &PgPool, schema: &str) -> Result<PgConnection, sqlx::Error> {
     let options = pool.connect_options();
     let mut conn = within(Duration::from_secs(10), options.connect()).await?;
-    sqlx::query("select set_config('search_path', $1, false)").bind(schema).execute(&mut conn).await?;
+    // Every statement of a projection finds rows by their keys and is run again and again: planning it each time costs more
+    // than running it, and a plan that was made while a table was empty must not read all of it later.
+    sqlx::query(
+        "select set_config('search_path', $1, false), set_config('plan_cache_mode', 'force_generic_plan', false),
+           set_config('enable_seqscan', 'off', false)",
+    )
+    .bind(schema)
+    .execute(&mut conn)
+    .await?;
     Ok(conn)
 }
 

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use scaledtest_domain::{
     Commit, CommitId, Event, Hash16, Kind, StreamId,
     events::{project, report},
-    report::{Status, TestResult, encode_chunk},
+    report::{Status, TestResult, decode_chunk, encode_chunk},
 };
-use scaledtest_projections::{Body, Item};
+use scaledtest_projections::{Body, Item, reports::PreparedRows};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -164,6 +164,19 @@ fn erased(items: &[Item]) -> Vec<Item> {
         .collect()
 }
 
+/// As the process that took them in sees it.
+fn prepared(items: &[Item]) -> Vec<Item> {
+    let mut items = items.to_vec();
+    for item in &mut items {
+        if let Body::Chunks(chunks) = &item.body {
+            let mut rows = PreparedRows::default();
+            chunks.iter().flat_map(|chunk| decode_chunk(chunk).unwrap()).for_each(|result| rows.push(&result));
+            item.body = Body::Prepared(Arc::new(rows));
+        }
+    }
+    items
+}
+
 /// Applies batches to fresh tables and says what is in them.
 async fn applied(pool: &PgPool, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
     let projection = projection("reports");
@@ -182,7 +195,7 @@ async fn applied(pool: &PgPool, schema: &str, batches: &[&[Item]]) -> BTreeMap<S
 }
 
 #[test]
-fn one_batch_equals_one_by_one_equals_a_rebuild() {
+fn one_batch_equals_one_by_one_equals_a_rebuild_equals_prepared_rows() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(database());
     let cases = std::sync::atomic::AtomicU32::new(0);
@@ -194,12 +207,14 @@ fn one_batch_equals_one_by_one_equals_a_rebuild() {
         let items = history(ops);
         let (one, some, all): (Vec<_>, Vec<_>, _) =
             (items.chunks(1).collect(), items.chunks(size).collect(), [items.as_slice()]);
-        let erased = erased(&items);
+        let (erased, prepared) = (erased(&items), prepared(&items));
         runtime.block_on(async {
             let one = applied(&database.pool, &format!("one{case}"), &one).await;
             let some = applied(&database.pool, &format!("some{case}"), &some).await;
             let all = applied(&database.pool, &format!("all{case}"), &all).await;
             let again = applied(&database.pool, &format!("again{case}"), &[&erased]).await;
+            let prepared = applied(&database.pool, &format!("prepared{case}"), &[&prepared]).await;
+            prop_assert_eq!(&one, &prepared);
             prop_assert_eq!(&one, &some);
             prop_assert_eq!(&one, &all);
             prop_assert_eq!(&one, &again);

@@ -324,6 +324,12 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// With room for so many bytes of JSON.
+    pub fn with_capacity(bytes: usize) -> Self {
+        // The result that does not fit any more is written as well, before it is taken back.
+        Self { json: Vec::with_capacity(bytes.min(CHUNK_BYTES + 4 * 1024)), results: 0 }
+    }
+
     /// How many results it holds.
     pub fn results(&self) -> usize {
         self.results
@@ -359,16 +365,19 @@ impl Chunk {
         self.json.extend_from_slice(format!("{{\"v\":{CHUNK_VERSION},\"results\":[").as_bytes());
     }
 
-    /// The message: JSON, zstd.
+    /// The message: JSON, zstd. The chunk is empty then, and keeps its room.
     ///
     /// # Errors
     /// When zstd cannot allocate.
-    pub fn finish(mut self) -> Result<Vec<u8>, DecodeError> {
+    pub fn finish(&mut self) -> Result<Vec<u8>, DecodeError> {
         if self.results == 0 {
             self.open();
         }
         self.json.extend_from_slice(b"]}");
-        compress(&self.json)
+        let packed = compress(&self.json);
+        self.json.clear();
+        self.results = 0;
+        packed
     }
 }
 

@@ -4,7 +4,6 @@ use crate::{
     ChunkError, EventLog, LogError,
     log::{Backend, Stored},
     nats::{Outgoing, Pending},
-    recent::LARGEST,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -38,9 +37,6 @@ pub struct ChunkWriter {
     range: Option<(u64, u64)>,
     hash: Sha256,
     pending: VecDeque<Pending>,
-    /// All of them, as long as they are few; see [`crate::recent`].
-    kept: Option<Vec<Bytes>>,
-    bytes: usize,
 }
 
 fn subject(team: TeamId, report: ReportId, upload: UploadId) -> String {
@@ -60,15 +56,9 @@ impl ChunkWriter {
     /// As soon as one is known not to be stored. Then the upload is lost: start another.
     pub async fn push(&mut self, payload: Vec<u8>) -> Result<(), LogError> {
         self.hash.update(&payload);
-        let payload = Bytes::from(payload);
-        self.bytes += payload.len();
-        match &mut self.kept {
-            Some(kept) if self.bytes <= LARGEST => kept.push(payload.clone()),
-            kept => *kept = None,
-        }
         let id = format!("{}:{}", self.upload.0.simple(), self.count);
         self.count += 1;
-        let message = Outgoing::chunk(&self.subject, id, payload);
+        let message = Outgoing::chunk(&self.subject, id, payload.into());
         match &self.log.backend {
             Backend::Memory(memory) => {
                 let n = memory.publish_chunk(message);
@@ -94,11 +84,7 @@ impl ChunkWriter {
             self.settle_one().await?;
         }
         let (first, last) = self.range.unwrap_or_default();
-        let chunks = Chunks { count: self.count, first, last, hash: Hash16::from_digest(&self.hash.finalize()) };
-        if let Some(kept) = self.kept.take().filter(|kept| !kept.is_empty()) {
-            self.log.recent.insert(self.upload, chunks, kept);
-        }
-        Ok(chunks)
+        Ok(Chunks { count: self.count, first, last, hash: Hash16::from_digest(&self.hash.finalize()) })
     }
 
     async fn settle_one(&mut self) -> Result<(), LogError> {
@@ -127,8 +113,6 @@ impl EventLog {
             range: None,
             hash: Sha256::new(),
             pending: VecDeque::with_capacity(WINDOW),
-            kept: Some(Vec::new()),
-            bytes: 0,
         }
     }
 
@@ -145,9 +129,6 @@ impl EventLog {
     ) -> Result<Vec<Bytes>, ChunkError> {
         if chunks.count == 0 {
             return Ok(Vec::new());
-        }
-        if let Some(recent) = self.recent.take(upload, chunks) {
-            return Ok(recent);
         }
         let stored = self.chunk_range(&subject(team, report, upload), chunks.first, chunks.last).await?;
         // By number: one that was sent twice may stand twice, or behind later ones.
@@ -200,9 +181,6 @@ impl EventLog {
     }
 
     async fn erase(&self, subject: &str, range: (u64, u64)) -> Result<(), LogError> {
-        if let Some((.., upload)) = parse_subject(subject) {
-            self.recent.forget(upload);
-        }
         match &self.backend {
             // An upload may have thousands of chunks: each request has its own deadline.
             Backend::Nats(nats) => nats.erase_chunks(subject, range, || self.until()).await,

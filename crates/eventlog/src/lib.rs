@@ -12,7 +12,6 @@ mod log;
 mod memory;
 mod nats;
 mod raw;
-mod recent;
 mod verify;
 
 pub use chunks::{ChunkUpload, ChunkWriter};

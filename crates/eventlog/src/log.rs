@@ -2,7 +2,6 @@ use crate::{
     LogError,
     memory::Memory,
     nats::{Nats, NatsOptions},
-    recent::Recent,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -38,7 +37,6 @@ pub enum Standing {
 #[derive(Clone)]
 pub struct EventLog {
     pub(crate) backend: Backend,
-    pub(crate) recent: Arc<Recent>,
     deadline: Duration,
 }
 
@@ -71,12 +69,12 @@ impl EventLog {
     /// [`NatsOptions::connect_timeout`].
     pub async fn connect(options: NatsOptions) -> Result<Self, LogError> {
         let backend = Backend::Nats(Nats::connect(options).await?);
-        Ok(Self { backend, recent: Arc::default(), deadline: DEADLINE })
+        Ok(Self { backend, deadline: DEADLINE })
     }
 
     /// A log that lives as long as its last handle, for tests.
     pub fn in_memory() -> Self {
-        Self { backend: Backend::Memory(Arc::default()), recent: Arc::default(), deadline: DEADLINE }
+        Self { backend: Backend::Memory(Arc::default()), deadline: DEADLINE }
     }
 
     /// The same log, but a write whose outcome stays unknown and a read that gets no answer fail after `deadline`

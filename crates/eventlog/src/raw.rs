@@ -98,12 +98,12 @@ impl EventLog {
         for n in 0..info.chunks {
             let piece = document.slice(n * PIECE..document.len().min((n + 1) * PIECE));
             let id = format!("{}:{n}", info.nuid);
-            let piece = Outgoing::raw(piece_subject(&info.nuid), id, piece, false);
+            let piece = Outgoing::raw(piece_subject(&info.nuid), id, piece);
             pending.push(nats.begin(piece, self.until()).await?);
         }
         let json = serde_json::to_vec(&info).map_err(|error| LogError::Refused(error.to_string()))?;
         let id = format!("{}:info", info.nuid);
-        let info = Outgoing::raw(info_subject(&info.name), id, json.into(), true);
+        let info = Outgoing::raw(info_subject(&info.name), id, json.into());
         pending.push(nats.begin(info, self.until()).await?);
         for pending in pending {
             nats.finish(pending, self.until()).await?;

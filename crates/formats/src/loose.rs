@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for Loose<'de> {
 /// Takes the NUL characters out, which no database keeps. Only an owned text can hold one: it was written with an escape.
 pub(crate) fn without_nul<'t>(text: Cow<'t, str>, nul: &mut bool) -> Cow<'t, str> {
     match text {
-        Cow::Owned(owned) if owned.contains('\0') => {
+        Cow::Owned(owned) if memchr::memchr(0, owned.as_bytes()).is_some() => {
             *nul = true;
             Cow::Owned(owned.replace('\0', ""))
         }

@@ -10,7 +10,7 @@ use crate::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use scaledtest_domain::{Clock, ProjectId};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::Positions;
+use scaledtest_projections::{Fresh, Positions};
 use sqlx::PgPool;
 use std::{
     collections::HashSet,
@@ -46,6 +46,8 @@ pub struct App {
     pub secrets: Secrets,
     /// Renders `/metrics`; none where no recorder could be installed.
     pub metrics: Option<PrometheusHandle>,
+    /// Where rows are prepared for the projector of this process, if it has one.
+    pub fresh: Option<Fresh>,
     /// The process's tail of the log.
     pub live: Live,
     /// Turns at sending a report.
@@ -89,6 +91,7 @@ impl App {
             uploads: Turns::new(PARSERS, UPLOAD_TURN),
             known_projects: KnownProjects::new(log.clone()),
             metrics: crate::metrics::install(),
+            fresh: None,
             closing: CancellationToken::new(),
             config,
             db,

@@ -15,7 +15,6 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     let mut touched = BTreeSet::new();
     let mut pending = Pending::default();
     let mut deleted = Vec::new();
-    let mut removed = false;
     for item in batch {
         for event in &item.events {
             match event {
@@ -25,12 +24,10 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                         writes::delete_reports(conn, &std::mem::take(&mut deleted), &mut touched).await?;
                     }
                     pending.take_in(item, ingested)?;
-                    touched.insert(ingested.run.0);
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
                     pending.write(conn).await?;
                     deleted.push(gone.report.0);
-                    removed = true;
                 }
                 Event::User(_) | Event::Team(_) | Event::Token(_) | Event::Claim(_) => {}
             }
@@ -40,8 +37,11 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     if !deleted.is_empty() {
         writes::delete_reports(conn, &deleted, &mut touched).await?;
     }
+    if touched.is_empty() {
+        return Ok(());
+    }
     let touched: Vec<Uuid> = touched.into_iter().collect();
-    writes::recompute_runs(conn, &touched, removed).await
+    writes::recompute_runs(conn, &touched).await
 }
 
 pub(super) fn team_of(item: &Item) -> Result<TeamId, ApplyError> {
@@ -54,6 +54,7 @@ struct Pending<'a> {
     projects: Vec<(&'a Item, &'a project::Created)>,
     reports: Rows,
     numbers: Vec<i64>,
+    runs: BTreeSet<Uuid>,
     months: BTreeSet<chrono::NaiveDate>,
     results: Vec<Source>,
 }
@@ -63,34 +64,37 @@ impl Pending<'_> {
         let place = Place { report_no: signed(item.n), month: month_of(item.commit.at) };
         // Even for a report that is gone: so a rebuild makes the same partitions.
         self.months.insert(place.month);
-        let chunks = match &item.body {
-            // As if it had never been; the deletion that follows finds nothing.
-            Body::Gone => return Ok(()),
-            Body::None => Vec::new(),
-            Body::Chunks(chunks) => chunks.clone(),
-        };
+        // As if it had never been; the deletion that follows finds nothing.
+        if matches!(item.body, Body::Gone) {
+            return Ok(());
+        }
         write_report(&mut self.reports, place, team_of(item)?, item.commit.at, ingested)
             .map_err(|error| ApplyError::Data(error.to_string()))?;
         self.numbers.push(place.report_no);
-        self.results.push(Source { place, chunks });
+        self.runs.insert(ingested.run.0);
+        self.results.push(Source { place, body: item.body.clone() });
         Ok(())
     }
 
     async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
-        let Self { projects, reports, numbers, months, results } = std::mem::take(self);
+        let Self { projects, reports, numbers, runs, months, results } = std::mem::take(self);
         let encoding = results::encode(results);
         if !projects.is_empty() {
             writes::insert_projects(conn, &projects).await?;
         }
-        partitions::ensure(conn, &months).await?;
-        if numbers.is_empty() {
+        if months.is_empty() {
             return Ok(());
         }
-        copy_rows(conn, COPY_REPORT, reports.as_slice()).await?;
-        if let Some(encoding) = encoding {
-            encoding.copy(conn).await?;
+        if !numbers.is_empty() {
+            copy_rows(conn, COPY_REPORT, reports.as_slice()).await?;
         }
-        writes::count_branches(conn, &numbers).await?;
-        Ok(())
+        let runs: Vec<Uuid> = runs.into_iter().collect();
+        // Asked each time: a transaction that made one may have been rolled back, and a schema may be a new one.
+        let missing = writes::settle(conn, &numbers, &runs, &months).await?;
+        partitions::make(conn, &missing).await?;
+        match encoding {
+            Some(encoding) => encoding.copy(conn).await,
+            None => Ok(()),
+        }
     }
 }

@@ -5,12 +5,14 @@
 
 mod apply;
 mod partitions;
+mod prepared;
 pub mod queries;
 mod results;
 pub mod rows;
 mod writes;
 
 pub use partitions::ensure as ensure_partitions;
+pub use prepared::PreparedRows;
 
 use crate::{ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
@@ -27,7 +29,7 @@ impl Projection for Reports {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn kinds(&self) -> &'static [Kind] {

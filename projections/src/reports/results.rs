@@ -1,10 +1,13 @@
-//! Chunks of the log become rows, a chunk at a time: decoded on a thread of its own while the rows before it are sent.
+//! Results become rows, a chunk at a time: on a thread of their own while the rows before them are sent.
 
 use super::rows::{COPY_ATTEMPT, COPY_RESULT, Place, write_attempt, write_result};
-use crate::ApplyError;
-use crate::copy::{HEADER, Rows, TRAILER, copy_rows};
-use bytes::{Bytes, BytesMut};
-use scaledtest_domain::report::decode_chunk;
+use crate::copy::{HEADER, Rows, TRAILER, copy_rows, saturate};
+use crate::{ApplyError, Body};
+use bytes::BytesMut;
+use scaledtest_domain::{
+    DecodeError,
+    report::{TestResult, decode_chunk},
+};
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
@@ -16,10 +19,10 @@ const PIECE: usize = 32 * 1024;
 /// Pieces that wait to be sent: with the one being sent and the one being made, all that is ever decoded.
 const PIECES: usize = 4;
 
-/// The chunks of a report and where their rows go.
+/// The results of a report and where their rows go.
 pub(super) struct Source {
     pub place: Place,
-    pub chunks: Vec<Bytes>,
+    pub body: Body,
 }
 
 /// Rows of some results.
@@ -36,12 +39,22 @@ pub(super) struct Encoding {
 
 /// Begins to decode chunks into rows, on a thread of its own: it works while other rows are written.
 pub(super) fn encode(sources: Vec<Source>) -> Option<Encoding> {
-    if sources.iter().all(|source| source.chunks.is_empty()) {
+    if sources.iter().all(|source| source.is_empty()) {
         return None;
     }
     let (sender, pieces) = mpsc::channel(PIECES);
     let thread = tokio::task::spawn_blocking(move || fill(&sources, &sender));
     Some(Encoding { pieces, thread })
+}
+
+impl Source {
+    fn is_empty(&self) -> bool {
+        match &self.body {
+            Body::None | Body::Gone => true,
+            Body::Chunks(chunks) => chunks.is_empty(),
+            Body::Prepared(_) => false,
+        }
+    }
 }
 
 impl Encoding {
@@ -82,33 +95,66 @@ async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Re
 }
 
 fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
-    let mut results = Rows::with_capacity(PIECE);
-    let mut attempts = Rows::default();
+    let mut writer = Writer { sender, results: Rows::with_capacity(PIECE), attempts: Rows::default() };
     for source in sources {
-        let mut idx = 0;
-        for chunk in &source.chunks {
-            for result in decode_chunk(chunk).map_err(|error| bad(source, &error))? {
-                write_result(&mut results, source.place, idx, &result).map_err(|error| bad(source, &error))?;
-                for attempt in &result.attempts {
-                    write_attempt(&mut attempts, source.place, idx, attempt).map_err(|error| bad(source, &error))?;
-                }
-                idx += 1;
-                if results.len() + attempts.len() >= PIECE {
-                    let piece = Piece { results: results.take(), attempts: attempts.take() };
-                    if sender.blocking_send(piece).is_err() {
-                        return Ok(());
-                    }
-                }
+        match writer.report(source) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                let at = source.place.report_no;
+                return Err(ApplyError::Data(format!("results of the report at position {at}: {error}")));
             }
         }
     }
-    if !results.is_empty() {
-        // Nobody receives it when the database refused: it says why itself.
-        let _ = sender.blocking_send(Piece { results: results.take(), attempts: attempts.take() });
-    }
+    writer.hand_over();
     Ok(())
 }
 
-fn bad(source: &Source, error: &dyn std::fmt::Display) -> ApplyError {
-    ApplyError::Data(format!("results of the report at position {}: {error}", source.place.report_no))
+/// Gathers rows and hands them over in pieces.
+struct Writer<'a> {
+    sender: &'a mpsc::Sender<Piece>,
+    results: Rows,
+    attempts: Rows,
+}
+
+impl Writer<'_> {
+    /// False when nobody wants more: the database refused, and says why itself.
+    fn report(&mut self, Source { place, body }: &Source) -> Result<bool, DecodeError> {
+        match body {
+            Body::None | Body::Gone => Ok(true),
+            Body::Prepared(rows) => {
+                rows.write(*place, &mut self.results, &mut self.attempts);
+                Ok(self.hand_over())
+            }
+            Body::Chunks(chunks) => {
+                let mut first = 0;
+                for chunk in chunks {
+                    let results = decode_chunk(chunk)?;
+                    if !self.results(*place, first, &results)? {
+                        return Ok(false);
+                    }
+                    first += results.len();
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn results(&mut self, place: Place, first: usize, results: &[TestResult]) -> Result<bool, DecodeError> {
+        for (idx, result) in (first..).map(|idx| saturate(idx as u64)).zip(results) {
+            write_result(&mut self.results, place, idx, result)?;
+            for attempt in &result.attempts {
+                write_attempt(&mut self.attempts, place, idx, attempt)?;
+            }
+            if self.results.len() + self.attempts.len() >= PIECE && !self.hand_over() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn hand_over(&mut self) -> bool {
+        let piece = Piece { results: self.results.take(), attempts: self.attempts.take() };
+        piece.results.is_empty() || self.sender.blocking_send(piece).is_ok()
+    }
 }

@@ -9,14 +9,14 @@ use scaledtest_domain::{
 };
 
 /// Copies results in; [`write_result`] writes such rows.
-pub const COPY_RESULT: &str = "copy result (report_no, duration_ms, start_ms, stop_ms, idx, line, retries, month, class, \
+pub const COPY_RESULT: &str = "copy result (report_no, month, duration_ms, start_ms, stop_ms, idx, line, retries, class, \
      status, flaky, reported_flaky, test_id, name, suite, file_path, raw_status, browser, device, os, tags, message, trace, \
      snippet, stdout, stderr, steps, attachments, extra) from stdin (format binary)";
 /// Fields of such a row.
 const RESULT_FIELDS: i16 = 29;
 
 /// Copies attempts in; [`write_attempt`] writes such rows.
-pub const COPY_ATTEMPT: &str = "copy attempt (report_no, duration_ms, start_ms, idx, attempt, line, month, class, status, \
+pub const COPY_ATTEMPT: &str = "copy attempt (report_no, month, duration_ms, start_ms, idx, attempt, line, class, status, \
      message, trace, snippet, stdout, stderr, attachments) from stdin (format binary)";
 const ATTEMPT_FIELDS: i16 = 15;
 
@@ -39,6 +39,17 @@ pub struct Place {
     pub report_no: i64,
     /// First day of the month in which it was taken in; see [`month_of`].
     pub month: NaiveDate,
+}
+
+impl Place {
+    /// Where a row of `result` or `attempt` goes, when it was written with any other place: both begin with it.
+    pub(super) fn overwrite(self, row: &mut [u8]) {
+        let mut place = Rows::default();
+        place.row(0).int8(self.report_no).date(self.month);
+        let place = place.as_slice();
+        // All but the field count.
+        row[2..place.len()].copy_from_slice(&place[2..]);
+    }
 }
 
 /// The first day of the month of a time, in UTC: the partition of a report that was taken in then.
@@ -71,13 +82,13 @@ pub fn write_result(rows: &mut Rows, place: Place, idx: i32, result: &TestResult
     let Place { report_no, month } = place;
     rows.row(RESULT_FIELDS)
         .int8(report_no)
+        .date(month)
         .int8(result.duration_ms)
         .opt(result.start_ms, Rows::int8)
         .opt(result.stop_ms, Rows::int8)
         .int4(idx)
         .opt(result.line.map(u64::from).map(saturate), Rows::int4)
         .int4(saturate(result.retries.into()))
-        .date(month)
         .int2(CLASS)
         .int2(status_number(result.status))
         .bool(result.flaky)
@@ -110,12 +121,12 @@ pub fn write_attempt(rows: &mut Rows, place: Place, idx: i32, attempt: &Attempt)
     let Place { report_no, month } = place;
     rows.row(ATTEMPT_FIELDS)
         .int8(report_no)
+        .date(month)
         .opt(attempt.duration_ms, Rows::int8)
         .opt(attempt.start_ms, Rows::int8)
         .int4(idx)
         .int4(saturate(attempt.attempt.into()))
         .opt(attempt.line.map(u64::from).map(saturate), Rows::int4)
-        .date(month)
         .int2(CLASS)
         .int2(status_number(attempt.status))
         .opt_text(attempt.message.as_deref())

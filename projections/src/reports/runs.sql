@@ -22,7 +22,7 @@ select run_id, min(no), min(team_id::text)::uuid, min(project_id::text)::uuid,
        case when min(start_ms) > 0 and min(stop_ms) > 0 then max(stop_ms) - min(start_ms) else least(sum(duration_ms), 9223372036854775807)::bigint end,
        min(created_at), min(run_at), max(received_at)
 from report
-where run_id = any($1)
+where run_id = any($2)
 group by run_id
 on conflict (id) do update set
        no = excluded.no, team_id = excluded.team_id, project_id = excluded.project_id, key = excluded.key, branch = excluded.branch, commit = excluded.commit, pr = excluded.pr, build = excluded.build, build_url = excluded.build_url, reports = excluded.reports, shards = excluded.shards, complete = excluded.complete, partial = excluded.partial, tools = excluded.tools, tags = excluded.tags, tests = excluded.tests, passed = excluded.passed, failed = excluded.failed, skipped = excluded.skipped, pending = excluded.pending, other = excluded.other, flaky = excluded.flaky, start_ms = excluded.start_ms, stop_ms = excluded.stop_ms, duration_ms = excluded.duration_ms, created_at = excluded.created_at, run_at = excluded.run_at, updated_at = excluded.updated_at

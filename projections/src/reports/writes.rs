@@ -1,6 +1,7 @@
 //! The set-based statements of the projection.
 
 use super::apply::team_of;
+use super::partitions;
 use super::rows::CLASS;
 use crate::checkpoint::signed;
 use crate::{ApplyError, Item};
@@ -31,19 +32,32 @@ pub(super) async fn insert_projects(
     Ok(())
 }
 
-/// Adds new reports to their branches.
-pub(super) async fn count_branches(conn: &mut PgConnection, numbers: &[i64]) -> Result<(), ApplyError> {
-    sqlx::query(
-        "insert into branch (project_id, team_id, name, reports, last_run_at)
-         select project_id, min(team_id::text)::uuid, branch, count(*), max(run_at)
-         from report where no = any($1) and branch is not null group by project_id, branch
-         on conflict (project_id, name) do update
-         set reports = branch.reports + excluded.reports, last_run_at = greatest(branch.last_run_at, excluded.last_run_at)",
-    )
-    .bind(numbers)
-    .execute(conn)
-    .await?;
-    Ok(())
+/// Adds new reports to their branches, computes runs anew from their reports, and answers with those of the months that
+/// have no partitions. One statement, because what a small batch costs is mostly the waiting for answers.
+pub(super) async fn settle(
+    conn: &mut PgConnection,
+    numbers: &[i64],
+    runs: &[Uuid],
+    months: &BTreeSet<NaiveDate>,
+) -> Result<Vec<NaiveDate>, ApplyError> {
+    let missing = sqlx::query_scalar(concat!(
+        "with counted as (
+           insert into branch (project_id, team_id, name, reports, last_run_at)
+           select project_id, min(team_id::text)::uuid, branch, count(*), max(run_at)
+           from report where no = any($1) and branch is not null group by project_id, branch
+           on conflict (project_id, name) do update
+           set reports = branch.reports + excluded.reports,
+             last_run_at = greatest(branch.last_run_at, excluded.last_run_at)
+         ), computed as (",
+        include_str!("runs.sql"),
+        ") select month from unnest($3::date[], $4::text[]) as made (month, name) where to_regclass(name) is null"
+    ));
+    let missing = missing
+        .bind(numbers)
+        .bind(runs)
+        .bind(months.iter().copied().collect::<Vec<_>>())
+        .bind(months.iter().map(|month| partitions::name("attempt", *month)).collect::<Vec<_>>());
+    Ok(missing.fetch_all(conn).await?)
 }
 
 type Removed = (i64, NaiveDate, Uuid, Uuid, Option<String>);
@@ -104,19 +118,12 @@ async fn recount_branches(conn: &mut PgConnection, branches: BTreeSet<(Uuid, Str
     Ok(())
 }
 
-/// Computes runs anew from their reports; one whose last report was just removed is gone.
-pub(super) async fn recompute_runs(conn: &mut PgConnection, runs: &[Uuid], removed: bool) -> Result<(), ApplyError> {
-    if runs.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(include_str!("runs.sql")).bind(runs).execute(&mut *conn).await?;
-    if removed {
-        sqlx::query(
-            "delete from run where id = any($1) and not exists (select from report where report.run_id = run.id)",
-        )
+/// Computes runs anew after reports were removed; one whose last report it was is gone.
+pub(super) async fn recompute_runs(conn: &mut PgConnection, runs: &[Uuid]) -> Result<(), ApplyError> {
+    settle(conn, &[], runs, &BTreeSet::new()).await?;
+    sqlx::query("delete from run where id = any($1) and not exists (select from report where report.run_id = run.id)")
         .bind(runs)
         .execute(conn)
         .await?;
-    }
     Ok(())
 }

@@ -15,7 +15,7 @@ use scaledtest_domain::{
     },
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
-use scaledtest_projections::{Positions, Projection, Runner, Setup, State, status};
+use scaledtest_projections::{Fresh, Positions, Projection, Runner, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -321,7 +321,13 @@ impl Reading {
 
     pub fn with(pool: &PgPool, log: &EventLog, projections: Vec<Arc<dyn Projection>>) -> Self {
         let positions = Positions::new(pool.clone());
-        let setup = Setup { pool: pool.clone(), log: log.clone(), positions: positions.clone(), projections };
+        let setup = Setup {
+            pool: pool.clone(),
+            log: log.clone(),
+            positions: positions.clone(),
+            fresh: Fresh::default(),
+            projections,
+        };
         Self { positions, runner: Runner::start(setup) }
     }
 

@@ -59,10 +59,9 @@ impl Outgoing {
         Self { stream: RES, subject: subject.to_owned(), id, payload, more: None, expected: None }
     }
 
-    /// A message of the bucket of documents.
-    pub fn raw(subject: String, id: String, payload: Bytes, replaces: bool) -> Self {
-        let more = replaces.then(|| ("Nats-Rollup", "sub".to_owned()));
-        Self { stream: RAW, subject, id, payload, more, expected: None }
+    /// A message of the bucket of documents. It replaces none: an upload has a name of its own.
+    pub fn raw(subject: String, id: String, payload: Bytes) -> Self {
+        Self { stream: RAW, subject, id, payload, more: None, expected: None }
     }
 
     fn message(&self) -> PublishMessage {

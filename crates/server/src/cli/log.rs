@@ -277,6 +277,7 @@ mod tests {
             pool: stores.db.clone(),
             log: log.clone(),
             positions: positions.clone(),
+            fresh: projections::Fresh::default(),
             projections: projections::all(),
         });
         let (first, ..) = upload(log, team).await;

@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use scaledtest_projections::{self as projections, Positions, Runner, Setup};
+use scaledtest_projections::{self as projections, Fresh, Positions, Runner, Setup};
 use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -90,11 +90,13 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
     let tasks = TaskTracker::new();
     let background = CancellationToken::new();
     tasks.spawn(positions.clone().listen(log.clone(), background.clone()));
+    let fresh = Fresh::default();
     let runner = roles.contains(&Role::Projector).then(|| {
         Runner::start(Setup {
             pool: db.clone(),
             log: log.clone(),
             positions: positions.clone(),
+            fresh: fresh.clone(),
             projections: projections::all(),
         })
     });
@@ -103,7 +105,9 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
     }
     let served = match listener {
         Some(listener) => {
-            let app: AppState = Arc::new(App::new(config, secrets, db, log, positions, system_clock()));
+            let mut app = App::new(config, secrets, db, log, positions, system_clock());
+            app.fresh = runner.is_some().then_some(fresh);
+            let app: AppState = Arc::new(app);
             std::fs::create_dir_all(app.spool_dir()).context("cannot make the directory for uploads")?;
             app.background(&tasks);
             tasks.spawn(app.live.clone().run(background.clone()));

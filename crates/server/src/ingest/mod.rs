@@ -27,11 +27,16 @@ use scaledtest_domain::{
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
 use spool::Spooled;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 /// The branch that a new project compares with until somebody says otherwise.
 const DEFAULT_BRANCH: &str = "main";
+/// Chunks that are not named by a commit after an hour are taken away: an upload that needs half of that is given up.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// A start further in the future than this is a wrong clock, not a start.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
@@ -109,7 +114,7 @@ impl Ingestion {
         };
         self.handle.block_on(self.ensure_project(project, &project_name))?;
 
-        let id = UploadId::new();
+        let (id, began) = (UploadId::new(), Instant::now());
         let raw = self.store_document(resolved.report, id);
         let stored = self.store_results(&document, &envelope, project, resolved.report, id);
         let raw = self.handle.block_on(raw).map_err(|error| ApiError::internal(&error)).flatten();
@@ -121,6 +126,11 @@ impl Ingestion {
             }
         };
 
+        if began.elapsed() > PATIENCE {
+            self.handle.block_on(self.abandon(&resolved, id));
+            let text = "the report could not be stored in time; send it again";
+            return Err(ApiError::new(ErrorKind::Unavailable, "upload_too_slow", text));
+        }
         let now = self.app.clock.now();
         let ingested = self.ingested(now, hash, project, id, envelope, outcome, chunks, &resolved);
         self.handle.block_on(self.append(now, request, ingested, resolved.command))
@@ -168,11 +178,10 @@ impl Ingestion {
     fn store_document(&self, report: ReportId, upload: UploadId) -> tokio::task::JoinHandle<Result<(), ApiError>> {
         let document = Arc::clone(&self.document);
         let (log, team) = (self.app.log.clone(), self.upload.team);
-        self.handle.spawn(async move {
-            let packing = tokio::task::spawn_blocking(move || scaledtest_domain::compress(&document)).await;
-            let packed =
-                packing.map_err(|error| ApiError::internal(&error))?.map_err(|error| ApiError::internal(&error))?;
-            log.put_raw(team, report, upload, Bytes::from(packed)).await.map_err(ApiError::from)
+        let handle = self.handle.clone();
+        self.handle.spawn_blocking(move || {
+            let packed = scaledtest_domain::compress(&document).map_err(|error| ApiError::internal(&error))?;
+            handle.block_on(log.put_raw(team, report, upload, Bytes::from(packed))).map_err(ApiError::from)
         })
     }
 
@@ -202,13 +211,17 @@ impl Ingestion {
         upload: UploadId,
     ) -> Result<(Outcome, Chunks), ApiError> {
         let writer = self.app.log.chunk_writer(self.upload.team, report, upload);
-        let mut packer = Packer::new(&self.handle, writer);
+        let mut packer = Packer::new(&self.handle, writer, self.document.len(), self.app.fresh.is_some());
         let outcome =
             document.read_tests(envelope, project, |result| packer.push(&result)).map_err(|error| match error {
                 ReadError::Format(error) => unreadable(error),
                 ReadError::Sink(error) => error,
             })?;
-        Ok((outcome, packer.finish()?))
+        let (chunks, rows) = packer.finish()?;
+        if let Some((fresh, rows)) = self.app.fresh.as_ref().zip(rows) {
+            fresh.insert(upload, chunks, rows);
+        }
+        Ok((outcome, chunks))
     }
 
     #[allow(clippy::too_many_arguments, reason = "everything that a report is comes together here, once")]

@@ -6,6 +6,7 @@ use scaledtest_domain::{
     report::{Chunk, TestResult},
 };
 use scaledtest_eventlog::ChunkWriter;
+use scaledtest_projections::reports::PreparedRows;
 use tokio::runtime::Handle;
 
 /// Where the results of one upload go.
@@ -13,14 +14,23 @@ pub(super) struct Packer<'a> {
     handle: &'a Handle,
     chunk: Chunk,
     writer: ChunkWriter,
+    /// For the projector of this process.
+    rows: Option<PreparedRows>,
 }
 
 impl<'a> Packer<'a> {
-    pub fn new(handle: &'a Handle, writer: ChunkWriter) -> Self {
-        Self { handle, chunk: Chunk::default(), writer }
+    /// For a document of so many bytes; `prepares`: whether rows are wanted as well.
+    pub fn new(handle: &'a Handle, writer: ChunkWriter, bytes: usize, prepares: bool) -> Self {
+        // JSON and rows are mostly somewhat larger than the document.
+        let room = bytes.saturating_add(bytes / 2);
+        let rows = if prepares { PreparedRows::with_capacity(room) } else { None };
+        Self { handle, chunk: Chunk::with_capacity(room), writer, rows }
     }
 
     pub fn push(&mut self, result: &TestResult) -> Result<(), ApiError> {
+        if let Some(rows) = &mut self.rows {
+            rows.push(result);
+        }
         if self.chunk.push(result).map_err(|error| ApiError::internal(&error))? {
             return Ok(());
         }
@@ -30,15 +40,16 @@ impl<'a> Packer<'a> {
     }
 
     fn send(&mut self) -> Result<(), ApiError> {
-        let packed = std::mem::take(&mut self.chunk).finish().map_err(|error| ApiError::internal(&error))?;
+        let packed = self.chunk.finish().map_err(|error| ApiError::internal(&error))?;
         self.handle.block_on(self.writer.push(packed)).map_err(ApiError::from)
     }
 
     /// Waits until every chunk is in the log.
-    pub fn finish(mut self) -> Result<Chunks, ApiError> {
+    pub fn finish(mut self) -> Result<(Chunks, Option<PreparedRows>), ApiError> {
         if self.chunk.results() > 0 {
             self.send()?;
         }
-        self.handle.block_on(self.writer.finish()).map_err(ApiError::from)
+        let chunks = self.handle.block_on(self.writer.finish()).map_err(ApiError::from)?;
+        Ok((chunks, self.rows))
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 use chrono::TimeDelta;
 use scaledtest_domain::{Clock, TeamId, UserId};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{Positions, Runner, Setup};
+use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
     app::{App, AppState},
     config::{Config, Durability, LogFormat},
@@ -154,7 +154,9 @@ impl TestApp {
         let positions = Positions::new(pool.clone());
         let secrets = Secrets::new(JWT_SECRET.to_vec(), vec![b'h'; 32]).unwrap();
         let clock = FakeClock::default();
-        let app = Arc::new(App::new(config, secrets, pool, log, positions, Arc::new(clock.clone())));
+        let mut app = App::new(config, secrets, pool, log, positions, Arc::new(clock.clone()));
+        app.fresh = Some(Fresh::default());
+        let app = Arc::new(app);
         let router = http::router(Arc::clone(&app));
         Self { app, router, clock, database, runner: None }
     }
@@ -165,6 +167,7 @@ impl TestApp {
             pool: self.app.db.clone(),
             log: self.app.log.clone(),
             positions: self.app.positions.clone(),
+            fresh: self.app.fresh.clone().unwrap_or_default(),
             projections: scaledtest_projections::all(),
         };
         self.runner = Some(Runner::start(setup));

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Commits asked for at once.
-const COMMITS: usize = 500;
+const COMMITS: usize = 64;
 /// Reports whose bodies are read at the same time.
 const READS: usize = 4;
 /// KiB of bodies in flight, over all batches of a projection.

@@ -17,7 +17,10 @@ use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 /// How often a standby tries to take over, and a halted projection looks whether it may go on.
 const STANDBY: Duration = Duration::from_secs(1);
@@ -52,13 +55,14 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts every projection in the background.
+    /// Starts every projection in the background, on a thread of its own: each batch is a dozen short waits for the database,
+    /// and behind a busy server's other tasks every one of them would be a long one.
     pub fn start(setup: Setup) -> Self {
         let cancel = CancellationToken::new();
         let tasks = TaskTracker::new();
         for projection in &setup.projections {
             let task = Task { projection: projection.clone(), setup: setup.clone(), cancel: cancel.clone() };
-            tasks.spawn(supervise(task));
+            start_thread(task, tasks.token());
         }
         tasks.close();
         Self { cancel, tasks }
@@ -69,6 +73,30 @@ impl Runner {
         self.cancel.cancel();
         self.tasks.wait().await;
     }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// Runs the projection until it is cancelled; `token` is dropped then.
+fn start_thread(task: Task, token: TaskTrackerToken) {
+    let name = task.name();
+    let run = move || -> std::io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(supervise(task));
+        drop(token);
+        Ok(())
+    };
+    let log = move |result: std::io::Result<()>| {
+        if let Err(error) = result {
+            tracing::error!(projection = name, %error, "a projection cannot be started");
+        }
+    };
+    let started = std::thread::Builder::new().name(format!("{name} rows")).spawn(move || log(run()));
+    log(started.map(drop));
 }
 
 /// A panic is a defect of one projection; the others and the process go on, and it is tried again.

@@ -1,9 +1,11 @@
 //! Results become rows, a chunk at a time: on a thread of their own while the rows before them are sent.
 
-use super::rows::{COPY_ATTEMPT, COPY_RESULT, Place, write_attempt, write_result};
+use super::partitions;
+use super::rows::{Place, copy_attempts, copy_results, write_attempt, write_result};
 use crate::copy::{HEADER, Rows, TRAILER, copy_rows, saturate};
 use crate::{ApplyError, Body};
 use bytes::BytesMut;
+use chrono::NaiveDate;
 use scaledtest_domain::{
     DecodeError,
     report::{TestResult, decode_chunk},
@@ -27,6 +29,8 @@ pub(super) struct Source {
 
 /// Rows of some results.
 struct Piece {
+    /// Their partition.
+    month: NaiveDate,
     results: BytesMut,
     attempts: BytesMut,
 }
@@ -70,32 +74,31 @@ impl Encoding {
     }
 }
 
-/// A copy of results, then what attempts came with them, until there are no more.
+/// A copy of results, then what attempts came with them, until there are no more. Straight into the partitions: finding
+/// them anew for each row would cost a tenth of the copy.
 async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Result<(), sqlx::Error> {
     let mut next = pieces.recv().await;
-    while next.is_some() {
+    while let Some(Piece { month, .. }) = next {
         let mut attempts = BytesMut::new();
-        let mut copy = conn.copy_in_raw(COPY_RESULT).await?;
+        let mut copy = conn.copy_in_raw(&copy_results(&partitions::name("result", month))).await?;
         copy.send(HEADER).await?;
-        while let Some(piece) = next.take() {
+        while let Some(piece) = next.take_if(|piece| piece.month == month && attempts.len() < MAX_ATTEMPTS) {
             copy.send(piece.results).await?;
             attempts.unsplit(piece.attempts);
             next = pieces.recv().await;
-            if attempts.len() >= MAX_ATTEMPTS {
-                break;
-            }
         }
         copy.send(TRAILER).await?;
         copy.finish().await?;
         if !attempts.is_empty() {
-            copy_rows(conn, COPY_ATTEMPT, &attempts).await?;
+            copy_rows(conn, &copy_attempts(&partitions::name("attempt", month)), &attempts).await?;
         }
     }
     Ok(())
 }
 
 fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
-    let mut writer = Writer { sender, results: Rows::with_capacity(PIECE), attempts: Rows::default() };
+    let mut writer =
+        Writer { sender, month: NaiveDate::MIN, results: Rows::with_capacity(PIECE), attempts: Rows::default() };
     for source in sources {
         match writer.report(source) {
             Ok(true) => {}
@@ -113,6 +116,8 @@ fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyErr
 /// Gathers rows and hands them over in pieces.
 struct Writer<'a> {
     sender: &'a mpsc::Sender<Piece>,
+    /// Of the rows at hand.
+    month: NaiveDate,
     results: Rows,
     attempts: Rows,
 }
@@ -120,6 +125,10 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// False when nobody wants more: the database refused, and says why itself.
     fn report(&mut self, Source { place, body }: &Source) -> Result<bool, DecodeError> {
+        if place.month != self.month && !self.hand_over() {
+            return Ok(false);
+        }
+        self.month = place.month;
         match body {
             Body::None | Body::Gone => Ok(true),
             Body::Prepared(rows) => {
@@ -154,7 +163,7 @@ impl Writer<'_> {
     }
 
     fn hand_over(&mut self) -> bool {
-        let piece = Piece { results: self.results.take(), attempts: self.attempts.take() };
+        let piece = Piece { month: self.month, results: self.results.take(), attempts: self.attempts.take() };
         piece.results.is_empty() || self.sender.blocking_send(piece).is_ok()
     }
 }

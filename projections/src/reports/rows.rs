@@ -8,16 +8,27 @@ use scaledtest_domain::{
     report::{Attempt, Status, TestResult},
 };
 
-/// Copies results in; [`write_result`] writes such rows.
-pub const COPY_RESULT: &str = "copy result (report_no, month, duration_ms, start_ms, stop_ms, idx, line, retries, class, \
-     status, flaky, reported_flaky, test_id, name, suite, file_path, raw_status, browser, device, os, tags, message, trace, \
-     snippet, stdout, stderr, steps, attachments, extra) from stdin (format binary)";
+/// Copies results into a table (or a partition of it); [`write_result`] writes such rows.
+pub fn copy_results(table: &str) -> String {
+    format!(
+        "copy {table} (report_no, month, duration_ms, start_ms, stop_ms, idx, line, retries, class, status, flaky, \
+         reported_flaky, test_id, name, suite, file_path, raw_status, browser, device, os, tags, message, trace, snippet, \
+         stdout, stderr, steps, attachments, extra) from stdin (format binary)"
+    )
+}
+
 /// Fields of such a row.
 const RESULT_FIELDS: i16 = 29;
 
-/// Copies attempts in; [`write_attempt`] writes such rows.
-pub const COPY_ATTEMPT: &str = "copy attempt (report_no, month, duration_ms, start_ms, idx, attempt, line, class, status, \
-     message, trace, snippet, stdout, stderr, attachments) from stdin (format binary)";
+/// Copies attempts into a table (or a partition of it); [`write_attempt`] writes such rows.
+pub fn copy_attempts(table: &str) -> String {
+    format!(
+        "copy {table} (report_no, month, duration_ms, start_ms, idx, attempt, line, class, status, message, trace, \
+         snippet, stdout, stderr, attachments) from stdin (format binary)"
+    )
+}
+
+/// Fields of such a row.
 const ATTEMPT_FIELDS: i16 = 15;
 
 /// Copies reports in; [`write_report`] writes such rows.

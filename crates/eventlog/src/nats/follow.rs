@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::unconstrained};
 
 /// What one pull asks for.
-const MESSAGES: usize = 500;
+const MESSAGES: usize = 128;
 const BYTES: usize = 8 * 1024 * 1024;
 const EXPIRES: Duration = Duration::from_secs(5);
 /// Silence of twice this long is a doubt.

@@ -9,7 +9,7 @@ use scaledtest_projections::{
     copy::{Rows, copy_rows},
     reports::{
         Reports, ensure_partitions,
-        rows::{COPY_RESULT, Place, write_result},
+        rows::{Place, copy_results, write_result},
     },
 };
 use sqlx::{Connection, PgConnection};
@@ -44,7 +44,7 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
         }
         let started = Instant::now();
         let mut tx = conn.begin().await?;
-        copy_rows(&mut tx, COPY_RESULT, encoded.as_slice()).await?;
+        copy_rows(&mut tx, &copy_results("result"), encoded.as_slice()).await?;
         tx.commit().await?;
         spent += started.elapsed();
     }

@@ -404,3 +404,23 @@ pub fn decode_chunk(payload: &[u8]) -> Result<Vec<TestResult>, DecodeError> {
     }
     Ok(chunk.results)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    proptest! {
+        /// The rows of a rebuild come from what is read back, those of the ingestion from what was parsed.
+        #[test]
+        fn a_number_in_additional_data_is_read_back_to_the_last_bit(number in prop::num::f64::NORMAL) {
+            let result = json!({
+                "test_id": TestId::derived(&[b"a"]), "name": "a", "status": "passed", "duration_ms": 1, "extra": {"number": number}
+            });
+            let result: TestResult = serde_json::from_value(result).unwrap();
+            let read = decode_chunk(&encode_chunk(std::slice::from_ref(&result)).unwrap()).unwrap();
+            prop_assert_eq!(read, [result]);
+        }
+    }
+}

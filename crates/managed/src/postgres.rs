@@ -296,9 +296,6 @@ impl Server {
             ("unix_socket_permissions", "0700".to_owned()),
             ("max_connections", "60".to_owned()),
             ("shared_buffers", "256MB".to_owned()),
-            // Pages are written in the background, not by the one connection that a projection has.
-            ("bgwriter_delay", "20ms".to_owned()),
-            ("bgwriter_lru_maxpages", "1000".to_owned()),
             ("cluster_name", USER.to_owned()),
             ("timezone", "UTC".to_owned()),
             ("log_timezone", "UTC".to_owned()),

@@ -15,6 +15,16 @@ use std::{
 /// Plain lines come at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
+/// The allocator's delay before it returns free memory. The binding has no name for it; it comes before one that it has.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = libmimalloc_sys::mi_option_use_numa_nodes - 1;
+
+/// A replay allocates and frees without a pause, which would let what waits to be returned grow with the log.
+#[allow(unsafe_code, reason = "there is no safe wrapper; see SAFETY")]
+fn return_memory_at_once() {
+    // SAFETY: it sets a number under the allocator's own synchronisation, and may be called at any time.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) }
+}
+
 /// Fills the read models anew from the log, beside the ones that serve, and swaps them in one transaction. A server may
 /// run on the same data; it goes on serving.
 #[derive(Debug, Args)]
@@ -35,6 +45,7 @@ impl Rebuild {
     /// When a name is unknown, another rebuild runs, or the servers cannot be reached.
     pub async fn run(self) -> anyhow::Result<()> {
         let chosen = self.chosen()?;
+        return_memory_at_once();
         let config = self.server.config()?;
         let stores = stores::open(&Addresses::find(&config)?, &config).await?;
         for projection in chosen {

@@ -1,6 +1,6 @@
 use crate::support::{PASSWORD, TestApp, config};
 use futures_util::future::join_all;
-use scaledtest_domain::{Kind, StreamId, UserId};
+use scaledtest_domain::{Kind, Position, StreamId, UserId};
 use scaledtest_eventlog::EventLog;
 use scaledtest_server::accounts::sweep::{Swept, sweep};
 use serde_json::json;
@@ -208,6 +208,8 @@ async fn under_an_older_log_everybody_who_signs_in_gets_their_own_team_again_and
     let database = server.database.clone();
     server.stop().await;
     let server = TestApp::start_on(config(), database, EventLog::in_memory()).await;
+    let rebuilt = Position { epoch: 2, n: 0 };
+    assert!(server.app.positions.wait(&["access", "reports"], rebuilt, Duration::from_secs(20)).await);
     let teams = server.get(&ada.token, "/api/v1/teams").await.expect(200);
     assert_eq!(teams["teams"], json!([]), "the log that was put back knows nobody");
 

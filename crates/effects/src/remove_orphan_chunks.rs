@@ -2,9 +2,10 @@
 //! deleted by a process that stopped before it had erased them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use scaledtest_domain::{Event, Kind, StreamId, UploadId, events::report::Event as ReportEvent};
+use scaledtest_commands::report::Report;
+use scaledtest_domain::{Kind, StreamId};
 use scaledtest_eventlog::{ChunkUpload, EventLog, LogError};
-use std::{fmt::Display, ops::Range};
+use std::ops::Range;
 
 /// An upload younger than this may still be going on.
 pub const GRACE: TimeDelta = TimeDelta::hours(1);
@@ -79,30 +80,13 @@ async fn remove(log: &EventLog, began: Range<DateTime<Utc>>) -> Result<Removed, 
 
 /// Whether no report consists of this upload, now or (as far as the log is readable) ever again.
 async fn is_orphan(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogError> {
-    let history = match log.load(&StreamId::of(upload.team, Kind::Report, upload.report)).await {
-        Ok(history) => history,
-        Err(error @ (LogError::Decode { .. } | LogError::Broken { .. })) => return unknown(upload, &error),
-        Err(error) => return Err(error),
-    };
-    let mut live: Option<UploadId> = None;
-    for recorded in history {
-        let events = match recorded.commit.decode_events() {
-            Ok(events) => events,
-            Err(error) => return unknown(upload, &error),
-        };
-        for event in events {
-            match event {
-                Event::Report(ReportEvent::Ingested(report)) => live = Some(report.upload),
-                Event::Report(ReportEvent::Deleted(_)) => live = None,
-                _ => {}
-            }
+    match log.state::<Report>(&StreamId::of(upload.team, Kind::Report, upload.report)).await {
+        Ok(state) => Ok(state.live.is_none_or(|live| live.upload != upload.upload)),
+        // It holds up no other; nothing of it is erased.
+        Err(error @ (LogError::Decode { .. } | LogError::Broken { .. })) => {
+            tracing::warn!(report = %upload.report, %error, "the history of a report cannot be read; its chunks stay");
+            Ok(false)
         }
+        Err(error) => Err(error),
     }
-    Ok(live != Some(upload.upload))
-}
-
-/// A history that cannot be read holds up no other; nothing of it is erased.
-fn unknown(upload: &ChunkUpload, error: &dyn Display) -> Result<bool, LogError> {
-    tracing::warn!(report = %upload.report, %error, "the history of a report cannot be read; its chunks stay");
-    Ok(false)
 }

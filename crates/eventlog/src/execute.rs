@@ -180,6 +180,18 @@ impl EventLog {
         })
     }
 
+    /// What became of an aggregate: its commits folded up. On a cluster the very newest may be missing.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`LogError::Decode`] or [`LogError::Broken`] also for events that are not of this kind.
+    pub async fn state<D: Decider>(&self, stream: &StreamId) -> Result<D::State, LogError> {
+        let mut state = D::State::default();
+        for recorded in self.load(stream).await? {
+            state = events_of::<D>(stream, &recorded)?.iter().fold(state, D::evolve);
+        }
+        Ok(state)
+    }
+
     async fn history<D: Decider>(&self, stream: &StreamId, command: CommandId) -> Result<History<D>, LogError> {
         let mut history = History::default();
         for recorded in self.load(stream).await? {

@@ -9,8 +9,8 @@ use crate::{
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Token, token};
 use scaledtest_domain::{
-    Actor, CommandId, Decider, ErrorKind, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
-    events::token::{Created, Event},
+    Actor, CommandId, ErrorKind, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
+    events::token::Created,
 };
 use scaledtest_eventlog::CommandMeta;
 use scaledtest_projections::access::queries as access;
@@ -340,14 +340,7 @@ pub(crate) async fn settle_all(app: &App, before: DateTime<Utc>, limit: i64) -> 
 }
 
 async fn settle(app: &App, team: TeamId, id: TokenId, before: DateTime<Utc>) -> Result<(), ApiError> {
-    let mut state = token::State::default();
-    for recorded in app.log.load(&StreamId::of(team, Kind::Token, id)).await? {
-        for event in recorded.commit.decode_events().map_err(|error| ApiError::internal(&error))? {
-            let event =
-                Event::try_from(event).map_err(|_| ApiError::internal("a token with an event of another kind"))?;
-            state = Token::evolve(state, &event);
-        }
-    }
+    let state = app.log.state::<Token>(&StreamId::of(team, Kind::Token, id)).await?;
     match state.created {
         // Made, but its secret was never told: nobody can use it, so it may as well be usable.
         Some(created) if !state.revoked => activate(app, &created, None).await.map(drop),

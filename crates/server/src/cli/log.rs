@@ -1,9 +1,10 @@
 //! `scaledtest log`: looking after the log itself.
 
-use super::stores::{self, Addresses, Stores};
+use super::stores::{self, Stores};
 use crate::config::ServerArgs;
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use scaledtest_commands::report::Report;
 use scaledtest_domain::{
     Event, Kind, Position, ReportId, StreamId, TeamId, UploadId,
     events::report::{Chunks, Event as ReportEvent},
@@ -43,8 +44,7 @@ impl Log {
     /// When something is wrong with the log, after everything was looked at; or when it cannot be read.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self::Verify(verify) = self;
-        let config = verify.server.config()?;
-        let stores = stores::open(&Addresses::find(&config)?, &config).await?;
+        let stores = stores::find(&verify.server).await?;
         let found = Findings::gather(&stores).await?;
         found.conclude(&mut io::stdout().lock())
     }
@@ -209,25 +209,18 @@ impl Findings {
 
 /// Whether the log's newest word is that a report is made of this upload. A history that cannot be read is no excuse.
 async fn is_live(log: &EventLog, id: ReportId, live: &Live) -> anyhow::Result<bool> {
-    let history = match log.load(&StreamId::of(live.team, Kind::Report, id)).await {
-        Ok(history) => history,
-        Err(LogError::Decode { .. } | LogError::Broken { .. }) => return Ok(true),
-        Err(error) => return Err(error.into()),
-    };
-    let events = history.iter().flat_map(|recorded| recorded.commit.decode_events().unwrap_or_default());
-    let upload = events.fold(None, |upload, event| match event {
-        Event::Report(ReportEvent::Ingested(report)) => Some(report.upload),
-        Event::Report(ReportEvent::Deleted(_)) => None,
-        _ => upload,
-    });
-    Ok(upload == Some(live.upload))
+    match log.state::<Report>(&StreamId::of(live.team, Kind::Report, id)).await {
+        Ok(state) => Ok(state.live.is_some_and(|newest| newest.upload == live.upload)),
+        Err(LogError::Decode { .. } | LogError::Broken { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use chrono::Utc;
-    use scaledtest_commands::report::{Command, Report};
+    use scaledtest_commands::report::Command;
     use scaledtest_domain::{Actor, CommandId, ProjectId, RunId, report::encode_chunk};
     use scaledtest_eventlog::CommandMeta;
     use scaledtest_projections::{self as projections, Positions, Runner, Setup};

@@ -11,7 +11,7 @@ use super::{Accepted, Upload, duplicate_document_id};
 use crate::{app::App, http::error::ApiError};
 use scaledtest_commands::claim;
 use scaledtest_domain::{
-    ClaimId, CommandId, Decider, ErrorKind, Event, Hash16, Kind, Position, ProjectId, ReportId, StreamId, TeamId,
+    ClaimId, CommandId, ErrorKind, Event, Hash16, Kind, Position, ProjectId, ReportId, StreamId, TeamId,
     events::{
         claim::Claimed,
         report::{Event as ReportEvent, Ingested},
@@ -83,8 +83,8 @@ impl Identity<'_> {
     async fn under_key(&self, key: &str, own: ReportId) -> Result<Option<(Accepted, Option<Hash16>)>, ApiError> {
         let (log, team) = (&self.app.log, self.upload.team);
         let claim = self.key_claim(key);
-        let (own, elsewhere) = tokio::join!(live_with_request(log, team, own), held(log, &claim));
-        match (own?, elsewhere?) {
+        let (own, elsewhere) = tokio::join!(live_with_request(log, team, own), log.state::<claim::Claim>(&claim));
+        match (own?, elsewhere?.held) {
             (Some(own), _) => Ok(Some(own)),
             (None, Some(Claimed { holder, content })) => {
                 Ok(live_report(log, team, ReportId(holder)).await?.map(|known| (known, content)))
@@ -157,19 +157,6 @@ impl Identity<'_> {
             Err(error) => Err(ApiError::from_execute(error)),
         }
     }
-}
-
-/// Who holds a claim.
-async fn held(log: &EventLog, stream: &StreamId) -> Result<Option<Claimed>, ApiError> {
-    let mut state = claim::State::default();
-    for recorded in log.load(stream).await.map_err(ApiError::from)? {
-        for event in recorded.commit.decode_events().map_err(|error| ApiError::internal(&error))? {
-            if let Event::Claim(event) = event {
-                state = claim::Claim::evolve(state, &event);
-            }
-        }
-    }
-    Ok(state.held)
 }
 
 /// The report as it was taken in, if it is there and not deleted.

@@ -35,8 +35,8 @@ use uuid::Uuid;
 
 /// The branch that a new project compares with until somebody says otherwise.
 const DEFAULT_BRANCH: &str = "main";
-/// Chunks that are not named by a commit after an hour are taken away: an upload that needs half of that is given up.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+/// Chunks that no commit names in time are taken away: an upload that needs half of that time is given up.
+const PATIENCE: Duration = Duration::from_secs(scaledtest_effects::GRACE.num_seconds().unsigned_abs() / 2);
 /// A start further in the future than this is a wrong clock, not a start.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 

@@ -13,10 +13,7 @@ use scaledtest_projections::{
     },
 };
 use sqlx::{Connection, PgConnection};
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Rows in one transaction.
 const ROWS: usize = 5_000;
@@ -30,7 +27,7 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
     sqlx::raw_sql(Reports.ddl()).execute(&mut conn).await?;
     sqlx::raw_sql(Reports.indexes()).execute(&mut conn).await?;
     let month = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).context("a date")?;
-    ensure_partitions(&mut conn, &BTreeSet::from([month])).await?;
+    ensure_partitions(&mut conn, &[month]).await?;
 
     let results = results(ROWS)?;
     let mut spent = Duration::ZERO;

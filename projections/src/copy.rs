@@ -53,9 +53,9 @@ impl Rows {
         self.buffer.extend_from_slice(rows);
     }
 
-    /// The rows from this byte on, to be changed.
-    pub(crate) fn tail_mut(&mut self, start: usize) -> &mut [u8] {
-        &mut self.buffer[start..]
+    /// Puts fields in the place of others that take as many bytes, from this byte on.
+    pub(crate) fn overwrite(&mut self, at: usize, fields: &Self) {
+        self.buffer[at..at + fields.len()].copy_from_slice(&fields.buffer);
     }
 
     /// Takes the rows out, leaving none.

@@ -91,7 +91,7 @@ impl Pending<'_> {
         let runs: Vec<Uuid> = runs.into_iter().collect();
         // Asked each time: a transaction that made one may have been rolled back, and a schema may be a new one.
         let missing = writes::settle(conn, &numbers, &runs, &months).await?;
-        partitions::make(conn, &missing).await?;
+        partitions::ensure(conn, &missing).await?;
         match encoding {
             Some(encoding) => encoding.copy(conn).await,
             None => Ok(()),

@@ -2,7 +2,6 @@
 
 use chrono::{Datelike, Months, NaiveDate};
 use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::BTreeSet;
 
 /// The partitioned tables, and their columns that no plan depends on: sampling the texts would cost most of an `analyze`.
 const TABLES: [(&str, &[&str]); 2] = [
@@ -25,27 +24,12 @@ const TABLES: [(&str, &[&str]); 2] = [
     ("attempt", &["message", "trace", "snippet", "stdout", "stderr", "attachments"]),
 ];
 
-/// Makes the partitions of these months where they are missing, in the schema that the search path points at.
+/// Makes the partitions of these months, unless they are there, in the schema that the search path points at.
 ///
 /// # Errors
 /// What the database says.
-pub async fn ensure(conn: &mut PgConnection, months: &BTreeSet<NaiveDate>) -> Result<(), sqlx::Error> {
-    if months.is_empty() {
-        return Ok(());
-    }
-    let missing: Vec<NaiveDate> = sqlx::query_scalar(
-        "select month from unnest($1::date[], $2::text[]) as made (month, name) where to_regclass(name) is null",
-    )
-    .bind(months.iter().copied().collect::<Vec<_>>())
-    .bind(months.iter().map(|month| name("attempt", *month)).collect::<Vec<_>>())
-    .fetch_all(&mut *conn)
-    .await?;
-    make(conn, &missing).await
-}
-
-/// Makes the partitions of these months.
-pub(super) async fn make(conn: &mut PgConnection, missing: &[NaiveDate]) -> Result<(), sqlx::Error> {
-    for &month in missing {
+pub async fn ensure(conn: &mut PgConnection, months: &[NaiveDate]) -> Result<(), sqlx::Error> {
+    for &month in months {
         let end = month.checked_add_months(Months::new(1)).unwrap_or(NaiveDate::MAX);
         for (table, texts) in TABLES {
             let name = name(table, month);

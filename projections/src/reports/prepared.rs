@@ -1,7 +1,7 @@
 //! Rows that were made while the results were at hand: what the ingestion of this process has parsed need not be read
 //! back from the log and decoded. All that is missing is the position that the commit will have.
 
-use super::rows::{Place, write_attempt, write_result};
+use super::rows::{FIELD_COUNT, Place, write_attempt, write_result};
 use crate::copy::{Rows, saturate};
 use chrono::NaiveDate;
 use scaledtest_domain::report::TestResult;
@@ -34,10 +34,11 @@ impl Part {
     }
 
     fn write(&self, place: Place, into: &mut Rows) {
-        let first = into.len();
+        let (mut there, first) = (Rows::default(), into.len());
+        place.write(&mut there);
         into.extend(self.rows.as_slice());
         for start in &self.starts {
-            place.overwrite(into.tail_mut(first + start));
+            into.overwrite(first + start + FIELD_COUNT, &there);
         }
     }
 }

@@ -52,14 +52,13 @@ pub struct Place {
     pub month: NaiveDate,
 }
 
+/// Bytes of a row before its first field.
+pub(super) const FIELD_COUNT: usize = 2;
+
 impl Place {
-    /// Where a row of `result` or `attempt` goes, when it was written with any other place: both begin with it.
-    pub(super) fn overwrite(self, row: &mut [u8]) {
-        let mut place = Rows::default();
-        place.row(0).int8(self.report_no).date(self.month);
-        let place = place.as_slice();
-        // All but the field count.
-        row[2..place.len()].copy_from_slice(&place[2..]);
+    /// What every row of `result` and `attempt` begins with; always as long.
+    pub(super) fn write(self, rows: &mut Rows) -> &mut Rows {
+        rows.int8(self.report_no).date(self.month)
     }
 }
 
@@ -90,10 +89,8 @@ pub fn status_of(number: i16) -> Status {
 /// # Errors
 /// When a JSON field cannot be serialised.
 pub fn write_result(rows: &mut Rows, place: Place, idx: i32, result: &TestResult) -> Result<(), serde_json::Error> {
-    let Place { report_no, month } = place;
-    rows.row(RESULT_FIELDS)
-        .int8(report_no)
-        .date(month)
+    place
+        .write(rows.row(RESULT_FIELDS))
         .int8(result.duration_ms)
         .opt(result.start_ms, Rows::int8)
         .opt(result.stop_ms, Rows::int8)
@@ -129,10 +126,8 @@ pub fn write_result(rows: &mut Rows, place: Place, idx: i32, result: &TestResult
 /// # Errors
 /// When a JSON field cannot be serialised.
 pub fn write_attempt(rows: &mut Rows, place: Place, idx: i32, attempt: &Attempt) -> Result<(), serde_json::Error> {
-    let Place { report_no, month } = place;
-    rows.row(ATTEMPT_FIELDS)
-        .int8(report_no)
-        .date(month)
+    place
+        .write(rows.row(ATTEMPT_FIELDS))
         .opt(attempt.duration_ms, Rows::int8)
         .opt(attempt.start_ms, Rows::int8)
         .int4(idx)

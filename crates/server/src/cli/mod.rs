@@ -55,8 +55,7 @@ impl Cli {
             Command::Up(up) => Box::pin(up.run()).await,
             Command::Serve(serve) => Box::pin(serve.run()).await,
             Command::Migrate(migrate) => {
-                let config = migrate.server.config()?;
-                stores::open(&stores::Addresses::find(&config)?, &config).await?;
+                stores::find(&migrate.server).await?;
                 Ok(())
             }
             Command::Rebuild(rebuild) => Box::pin(rebuild.run()).await,

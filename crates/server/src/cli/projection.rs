@@ -1,6 +1,6 @@
 //! `scaledtest projection`: how the read models stand, and passing over a commit that cannot be applied.
 
-use super::stores::{self, Addresses, Stores};
+use super::stores::{self, Stores};
 use crate::config::ServerArgs;
 use clap::{Args, Subcommand};
 use scaledtest_projections::{self as projections, State};
@@ -46,20 +46,15 @@ impl Projection {
     /// When the servers cannot be reached, or the projection has not halted at that position.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::List(list) => show(&open(&list.server).await?).await,
+            Self::List(list) => show(&stores::find(&list.server).await?).await,
             Self::Skip(skip) => {
-                let stores = open(&skip.server).await?;
+                let stores = stores::find(&skip.server).await?;
                 projections::skip(&stores.db, &skip.name, skip.position, &skip.by, &skip.reason).await?;
                 writeln!(io::stdout(), "{} goes on after position {}", skip.name, skip.position)?;
                 Ok(())
             }
         }
     }
-}
-
-async fn open(server: &ServerArgs) -> anyhow::Result<Stores> {
-    let config = server.config()?;
-    stores::open(&Addresses::find(&config)?, &config).await
 }
 
 async fn show(stores: &Stores) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! `scaledtest rebuild`: the read models from the log, while the server runs.
 
-use super::stores::{self, Addresses};
+use super::stores;
 use crate::config::ServerArgs;
 use anyhow::ensure;
 use clap::Args;
@@ -46,8 +46,7 @@ impl Rebuild {
     pub async fn run(self) -> anyhow::Result<()> {
         let chosen = self.chosen()?;
         return_memory_at_once();
-        let config = self.server.config()?;
-        let stores = stores::open(&Addresses::find(&config)?, &config).await?;
+        let stores = stores::find(&self.server).await?;
         for projection in chosen {
             let started = Instant::now();
             let report = Reporter::new(projection.name());

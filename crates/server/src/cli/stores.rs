@@ -1,6 +1,6 @@
 //! Opens the database and the log: those that the settings name, or those that a running server in the data directory has.
 
-use crate::config::Config;
+use crate::config::{Config, ServerArgs};
 use anyhow::Context;
 use scaledtest_eventlog::{Credentials, EventLog, NatsOptions};
 use scaledtest_managed::{DataDir, Running};
@@ -80,6 +80,15 @@ pub struct Stores {
     pub db: PgPool,
     /// The log, its streams checked.
     pub log: EventLog,
+}
+
+/// Opens those of a subcommand: see [`Addresses::find`] and [`open`].
+///
+/// # Errors
+/// As they do; also when the settings are wrong.
+pub async fn find(server: &ServerArgs) -> anyhow::Result<Stores> {
+    let config = server.config()?;
+    open(&Addresses::find(&config)?, &config).await
 }
 
 /// Connects to both, waiting a while for servers that are starting too, and brings the tables up to date.

@@ -95,16 +95,9 @@ async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next()
 
 async fn take_owner_claim(server: &TestApp, holder: UserId) {
     use scaledtest_commands::{Claim, claim::Command};
-    use scaledtest_domain::{Actor, ClaimId, CommandId};
+    use scaledtest_domain::ClaimId;
     let stream = StreamId::global(Kind::Claim, ClaimId::derived(&[b"instance-owner"]));
-    let meta = scaledtest_eventlog::CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: Actor::System,
-        at: server.now(),
-        correlation: None,
-        causation: None,
-    };
+    let meta = server.command();
     let take = Command::Take { holder: holder.0, content: None };
     assert!(server.app.log.execute::<Claim>(stream, take, &meta).await.is_ok());
 }

@@ -1,20 +1,12 @@
 use crate::support::TestApp;
 use axum::http::Method;
 use scaledtest_commands::{Team, team::Command};
-use scaledtest_domain::{Actor, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
-use scaledtest_eventlog::CommandMeta;
+use scaledtest_domain::{Kind, StreamId, TeamId, TeamRole, UserId};
 use serde_json::{Value, json};
 
 /// Lets somebody into a team, as an invitation would.
 pub async fn join(server: &TestApp, team: TeamId, user: UserId, role: TeamRole) {
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: Actor::System,
-        at: server.now(),
-        correlation: None,
-        causation: None,
-    };
+    let meta = server.command();
     let command = Command::AddMember { user, role };
     let joined = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), command, &meta).await;
     assert!(joined.is_ok());

@@ -135,7 +135,7 @@ async fn twenty_copies_at_once_are_one_report() {
 #[tokio::test]
 async fn an_upload_that_broke_off_after_its_claim_is_finished_by_the_retry() {
     use scaledtest_commands::claim;
-    use scaledtest_domain::{Actor, ClaimId, CommandId, Hash16, Kind, StreamId};
+    use scaledtest_domain::{ClaimId, Hash16, Kind, StreamId};
     let server = TestApp::start().await;
     let ada = server.register("ada@example.test").await;
     let body = with_id("a", ID).to_string();
@@ -143,14 +143,7 @@ async fn an_upload_that_broke_off_after_its_claim_is_finished_by_the_retry() {
     let project = ProjectId::derived(&[ada.team.0.as_bytes(), b"runner"]);
     let claimed = ClaimId::derived(&[b"document", project.0.as_bytes(), ID.as_bytes()]);
     let holder = ReportId::derived(&[b"document", project.0.as_bytes(), ID.as_bytes(), &hash.0]);
-    let meta = scaledtest_eventlog::CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: Actor::System,
-        at: server.now(),
-        correlation: None,
-        causation: None,
-    };
+    let meta = server.command();
     let take = claim::Command::Take { holder: holder.0, content: Some(hash) };
     server.app.log.execute::<claim::Claim>(StreamId::of(ada.team, Kind::Claim, claimed), take, &meta).await.unwrap();
     let answer = send(&server, &ada.token, "", &[], body).await.expect(201);

@@ -2,10 +2,7 @@
 
 use crate::{ctrf, send, support::TestApp, test, upload};
 use scaledtest_commands::report;
-use scaledtest_domain::{
-    Actor, CommandId, Event, Kind, ReportId, StreamId, UploadId, events::report::Event as ReportEvent,
-};
-use scaledtest_eventlog::CommandMeta;
+use scaledtest_domain::{Event, Kind, ReportId, StreamId, UploadId, events::report::Event as ReportEvent};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -19,14 +16,7 @@ async fn append_a_report_without_results(server: &TestApp, team: scaledtest_doma
     };
     ingested.report = ReportId::new();
     ingested.upload = UploadId::new();
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: Actor::System,
-        at: server.now(),
-        correlation: None,
-        causation: None,
-    };
+    let meta = server.command();
     let stream = StreamId::of(team, Kind::Report, ingested.report);
     server.app.log.execute_new::<report::Report>(stream, report::Command::Ingest(ingested), &meta).await.unwrap();
 }

@@ -7,8 +7,8 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::TimeDelta;
-use scaledtest_domain::{Clock, TeamId, UserId};
-use scaledtest_eventlog::EventLog;
+use scaledtest_domain::{Actor, Clock, CommandId, TeamId, UserId};
+use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
     app::{App, AppState},
@@ -251,6 +251,18 @@ impl TestApp {
         let last = self.app.log.last().await.unwrap();
         let level = self.app.positions.wait(&["access", "reports"], last, Duration::from_secs(30)).await;
         assert!(level, "the read models have not reached {last} within 30 s");
+    }
+
+    /// A command of nobody in particular, now.
+    pub fn command(&self) -> CommandMeta {
+        CommandMeta {
+            command: CommandId::new(),
+            request: None,
+            actor: Actor::System,
+            at: self.now(),
+            correlation: None,
+            causation: None,
+        }
     }
 
     /// The time on its clock.

@@ -63,34 +63,47 @@ fn results(count: usize) -> anyhow::Result<Vec<TestResult>> {
     Ok(results)
 }
 
-/// Publishes messages like those of one upload (chunks, then the commit that names them) from a bare client, one after the
-/// other, `times` times; how long each round took until the last was acknowledged.
-pub async fn publish(nats_url: &str, chunks: &[Vec<u8>], commit: &[u8], times: usize) -> anyhow::Result<Vec<Duration>> {
-    let address: async_nats::ServerAddr = nats_url.parse()?;
-    let (user, password) = (address.username().context("a user")?, address.password().context("a password")?);
-    let options = async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
-    let client = options.connect(nats_url).await?;
-    let jetstream = async_nats::jetstream::new(client);
-    let _ = jetstream.delete_stream("BENCH").await;
-    let stream = async_nats::jetstream::stream::Config {
-        name: "BENCH".to_owned(),
-        subjects: vec!["bench.>".to_owned()],
-        ..Default::default()
-    };
-    jetstream.create_stream(stream).await?;
-    let mut rounds = Vec::with_capacity(times);
-    for round in 0..times {
+/// A bare client that publishes messages like those of one upload: chunks, then the commit that names them.
+pub struct Bare {
+    jetstream: async_nats::jetstream::Context,
+    rounds: usize,
+}
+
+impl Bare {
+    /// Connects, and makes a stream of its own.
+    pub async fn connect(nats_url: &str) -> anyhow::Result<Self> {
+        let address: async_nats::ServerAddr = nats_url.parse()?;
+        let (user, password) = (address.username().context("a user")?, address.password().context("a password")?);
+        let options = async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
+        let jetstream = async_nats::jetstream::new(options.connect(nats_url).await?);
+        let stream = async_nats::jetstream::stream::Config {
+            name: "BENCH".to_owned(),
+            subjects: vec!["bench.>".to_owned()],
+            ..Default::default()
+        };
+        jetstream.create_stream(stream).await?;
+        Ok(Self { jetstream, rounds: 0 })
+    }
+
+    /// How long it takes until the last message is acknowledged.
+    pub async fn publish(&mut self, chunks: &[Vec<u8>], commit: &[u8]) -> anyhow::Result<Duration> {
+        self.rounds += 1;
         let started = Instant::now();
         let mut acks = Vec::with_capacity(chunks.len());
         for chunk in chunks {
-            acks.push(jetstream.publish(format!("bench.res.{round}"), chunk.clone().into()).await?);
+            acks.push(self.jetstream.publish(format!("bench.res.{}", self.rounds), chunk.clone().into()).await?);
         }
         for ack in acks {
             ack.await?;
         }
-        jetstream.publish(format!("bench.ev.{round}"), commit.to_vec().into()).await?.await?;
-        rounds.push(started.elapsed());
+        let commit = commit.to_vec().into();
+        self.jetstream.publish(format!("bench.ev.{}", self.rounds), commit).await?.await?;
+        Ok(started.elapsed())
     }
-    jetstream.delete_stream("BENCH").await?;
-    Ok(rounds)
+
+    /// Takes its stream away.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.jetstream.delete_stream("BENCH").await?;
+        Ok(())
+    }
 }

@@ -3,14 +3,18 @@
 //! Pure: time, new ids and looked-up facts come in through the command; nothing here reads a clock or a socket.
 
 pub mod claim;
+pub mod invitation;
 pub mod project;
+pub mod publisher;
 pub mod report;
 pub mod team;
 pub mod token;
 pub mod user;
 
 pub use claim::Claim;
+pub use invitation::Invitation;
 pub use project::Project;
+pub use publisher::Publisher;
 pub use report::Report;
 pub use team::Team;
 pub use token::Token;

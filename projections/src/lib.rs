@@ -5,6 +5,7 @@
 //! [`Positions`] lets a request wait until its own write is visible.
 
 pub mod access;
+pub mod audit;
 mod batch;
 mod checkpoint;
 pub mod copy;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 /// Every projection, in the order in which they are rebuilt.
 pub fn all() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(access::Access), Arc::new(reports::Reports)]
+    vec![Arc::new(access::Access), Arc::new(reports::Reports), Arc::new(audit::Audit)]
 }
 
 /// Brings the tables that are not projections (`ops`, `auth`) up to date. Safe to call from several processes at once.

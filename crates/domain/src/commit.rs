@@ -1,6 +1,6 @@
 //! The envelope: one commit = one command's events = one message in the log.
 
-use crate::{CommandId, CommitId, Event, Kind, StreamId, TeamId, TokenId, UserId};
+use crate::{CommandId, CommitId, Event, Kind, PublisherId, StreamId, TeamId, TokenId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,6 +18,8 @@ pub enum Actor {
     User(UserId),
     /// An API token, on behalf of its creator.
     Token(TokenId),
+    /// A CI workflow that the team trusts.
+    Publisher(PublisherId),
     /// The system itself.
     System,
 }

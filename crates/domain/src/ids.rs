@@ -38,6 +38,10 @@ id! {
     TeamId;
     /// An API token (not its secret).
     TokenId;
+    /// An invitation into a team (not its secret).
+    InvitationId;
+    /// A CI workflow that a team trusts to upload without a secret.
+    PublisherId;
     /// A suite of tests inside a team.
     ProjectId;
     /// One uploaded document.

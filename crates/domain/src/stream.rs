@@ -12,6 +12,10 @@ pub enum Kind {
     Team,
     /// An API token.
     Token,
+    /// An invitation into a team.
+    Invitation,
+    /// A CI workflow that a team trusts.
+    Publisher,
     /// A project.
     Project,
     /// A report.
@@ -22,7 +26,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] = [Self::User, Self::Team, Self::Token, Self::Project, Self::Report, Self::Claim];
+    pub const ALL: [Kind; 8] = [
+        Self::User,
+        Self::Team,
+        Self::Token,
+        Self::Invitation,
+        Self::Publisher,
+        Self::Project,
+        Self::Report,
+        Self::Claim,
+    ];
 
     /// The token in the subject.
     pub fn as_str(self) -> &'static str {
@@ -30,6 +43,8 @@ impl Kind {
             Self::User => "user",
             Self::Team => "team",
             Self::Token => "token",
+            Self::Invitation => "invitation",
+            Self::Publisher => "publisher",
             Self::Project => "project",
             Self::Report => "report",
             Self::Claim => "claim",

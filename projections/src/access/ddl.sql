@@ -3,14 +3,26 @@
 create table account (
     user_id       uuid        primary key,
     instance_role text        not null,
+    is_disabled   boolean     not null default false,
     created_at    timestamptz not null,
+    updated_at    timestamptz not null,
     no            bigint      not null
 );
+create index account_newest on account (no desc);
+create index account_owner on account (user_id) where instance_role = 'owner';
 
 create table team (
     id         uuid        primary key,
     name       text        not null,
     created_at timestamptz not null,
+    no         bigint      not null
+);
+create index team_newest on team (no desc);
+
+-- What else belongs to one of these is left out from then on.
+create table deleted_team (
+    team_id    uuid        primary key,
+    deleted_at timestamptz not null,
     no         bigint      not null
 );
 
@@ -36,3 +48,31 @@ create table token (
     no         bigint      not null
 );
 create index token_team on token (team_id, no desc);
+
+-- Those that were taken back are gone from here.
+create table invitation (
+    id          uuid        primary key,
+    team_id     uuid        not null,
+    role        text        not null,
+    invited_by  uuid,
+    expires_at  timestamptz not null,
+    accepted_at timestamptz,
+    accepted_by uuid,
+    created_at  timestamptz not null,
+    no          bigint      not null
+);
+create index invitation_team on invitation (team_id, no desc);
+
+create table publisher (
+    id          uuid        primary key,
+    team_id     uuid        not null,
+    user_id     uuid        not null,
+    issuer      text        not null,
+    repository  text        not null,
+    branch      text,
+    environment text,
+    created_at  timestamptz not null,
+    no          bigint      not null
+);
+create index publisher_team on publisher (team_id, no desc);
+create index publisher_rule on publisher (issuer, lower(repository));

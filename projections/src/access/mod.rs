@@ -1,6 +1,7 @@
-//! Accounts, teams, members and API tokens: ids and roles, read at every call.
+//! Accounts, teams, members, API tokens, invitations and trusted workflows: ids and roles, read at every call.
 
 mod apply;
+mod changes;
 pub mod queries;
 
 use crate::{ApplyError, Item, Projection};
@@ -18,11 +19,11 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::User, Kind::Team, Kind::Token]
+        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher]
     }
 
     fn needs_bodies(&self) -> bool {
@@ -34,6 +35,6 @@ impl Projection for Access {
     }
 
     fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(async move { apply::Changes::of(batch)?.write(conn).await })
+        Box::pin(async move { changes::Changes::of(batch)?.write(conn).await })
     }
 }

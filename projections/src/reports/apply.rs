@@ -29,7 +29,12 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                     pending.write(conn).await?;
                     deleted.push(gone.report.0);
                 }
-                Event::User(_) | Event::Team(_) | Event::Token(_) | Event::Claim(_) => {}
+                Event::User(_)
+                | Event::Team(_)
+                | Event::Token(_)
+                | Event::Invitation(_)
+                | Event::Publisher(_)
+                | Event::Claim(_) => {}
             }
         }
     }

@@ -5,7 +5,9 @@
 //! a new event. Every name and version ever written has a golden file in `crates/domain/tests/golden`.
 
 pub mod claim;
+pub mod invitation;
 pub mod project;
+pub mod publisher;
 pub mod report;
 pub mod team;
 pub mod token;
@@ -68,6 +70,10 @@ pub enum Event {
     Team(team::Event),
     /// Of an API token.
     Token(token::Event),
+    /// Of an invitation.
+    Invitation(invitation::Event),
+    /// Of a trusted CI workflow.
+    Publisher(publisher::Event),
     /// Of a project.
     Project(project::Event),
     /// Of a report.
@@ -83,6 +89,8 @@ impl Event {
             (Kind::User, user::Event::WIRE),
             (Kind::Team, team::Event::WIRE),
             (Kind::Token, token::Event::WIRE),
+            (Kind::Invitation, invitation::Event::WIRE),
+            (Kind::Publisher, publisher::Event::WIRE),
             (Kind::Project, project::Event::WIRE),
             (Kind::Report, report::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
@@ -100,6 +108,8 @@ impl Event {
             Self::User(event) => event.encode(),
             Self::Team(event) => event.encode(),
             Self::Token(event) => event.encode(),
+            Self::Invitation(event) => event.encode(),
+            Self::Publisher(event) => event.encode(),
             Self::Project(event) => event.encode(),
             Self::Report(event) => event.encode(),
             Self::Claim(event) => event.encode(),
@@ -115,6 +125,8 @@ impl Event {
             Kind::User => Self::User(user::Event::decode(raw)?),
             Kind::Team => Self::Team(team::Event::decode(raw)?),
             Kind::Token => Self::Token(token::Event::decode(raw)?),
+            Kind::Invitation => Self::Invitation(invitation::Event::decode(raw)?),
+            Kind::Publisher => Self::Publisher(publisher::Event::decode(raw)?),
             Kind::Project => Self::Project(project::Event::decode(raw)?),
             Kind::Report => Self::Report(report::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),

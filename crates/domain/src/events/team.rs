@@ -22,11 +22,49 @@ pub struct MemberAdded {
     pub role: TeamRole,
 }
 
+/// It has another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// As typed.
+    pub name: String,
+}
+
+/// It is gone, with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// Which.
+    pub team: TeamId,
+}
+
+/// A member has another role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRoleChanged {
+    /// Who.
+    pub user: UserId,
+    /// What they are now.
+    pub role: TeamRole,
+}
+
+/// Somebody left or was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRemoved {
+    /// Who.
+    pub user: UserId,
+}
+
 events! { Team:
     /// A team was made.
     "team.created" @ 1 => Created(Created),
+    /// It has another name.
+    "team.renamed" @ 1 => Renamed(Renamed),
+    /// It is gone.
+    "team.deleted" @ 1 => Deleted(Deleted),
     /// Somebody joined.
     "member.added" @ 1 => MemberAdded(MemberAdded),
+    /// A member has another role.
+    "member.role_changed" @ 1 => MemberRoleChanged(MemberRoleChanged),
+    /// Somebody left or was removed.
+    "member.removed" @ 1 => MemberRemoved(MemberRemoved),
 }
 
 fn upcast(_name: &str, _version: u32, data: Value) -> Value {

@@ -73,8 +73,8 @@ async fn resume(app: &App, known: User, password: SecretString, correlation: Uui
 async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> Result<Option<User>, ApiError> {
     let id = UserId::new();
     let inserted = sqlx::query(
-        "insert into auth.users (id, email, display_name, password_hash, state, created_at)
-         values ($1, $2, $3, $4, 'pending', $5) on conflict do nothing",
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+         values ($1, $2, $3, $4, 'pending', $5, $5) on conflict do nothing",
     )
     .bind(id.0)
     .bind(email.as_str())

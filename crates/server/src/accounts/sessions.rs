@@ -38,8 +38,8 @@ pub enum Refreshed {
 pub async fn open(app: &App, user: UserId, client: &Client) -> Result<String, ApiError> {
     let (token, now) = (hex(&random()), app.clock.now());
     sqlx::query(
-        "insert into auth.sessions (id, user_id, token_hash, expires_at, created_at, user_agent, ip)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into auth.sessions (id, user_id, token_hash, expires_at, created_at, last_seen_at, user_agent, ip)
+         values ($1, $2, $3, $4, $5, $5, $6, $7)",
     )
     .bind(Uuid::now_v7())
     .bind(user.0)

@@ -59,9 +59,14 @@ fn facts(event: &Event) -> Option<Value> {
             json!({"project_id": project.project, "name": project.name})
         }
         Event::Team(team::Event::Created(team)) => json!({"team_id": team.team, "name": team.name}),
+        Event::Team(team::Event::Renamed(team)) => json!({"name": team.name}),
+        Event::Team(team::Event::Deleted(team)) => json!({"team_id": team.team}),
         Event::Team(team::Event::MemberAdded(member)) => json!({"user_id": member.user, "role": member.role}),
+        Event::Team(team::Event::MemberRoleChanged(member)) => json!({"user_id": member.user, "role": member.role}),
+        Event::Team(team::Event::MemberRemoved(member)) => json!({"user_id": member.user}),
         Event::Token(token::Event::Created(token)) => json!({"token_id": token.token, "name": token.name}),
         Event::Token(token::Event::Revoked(token)) => json!({"token_id": token.token}),
-        Event::User(_) | Event::Claim(_) => return None,
+        // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
+        Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
     })
 }

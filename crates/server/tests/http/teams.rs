@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Lets somebody into a team, as an invitation would.
 pub async fn join(server: &TestApp, team: TeamId, user: UserId, role: TeamRole) {
     let meta = server.command();
-    let command = Command::AddMember { user, role };
+    let command = Command::Join { user, role };
     let joined = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), command, &meta).await;
     assert!(joined.is_ok());
     server.settle().await;

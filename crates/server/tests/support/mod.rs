@@ -12,7 +12,7 @@ use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
     app::{App, AppState},
-    config::{Config, Durability, LogFormat},
+    config::{Config, Durability, LogFormat, Oauth, Registration},
     http,
     secrets::Secrets,
 };
@@ -104,6 +104,9 @@ pub fn config() -> Config {
         port: 0,
         base_url: "http://localhost:8080".to_owned(),
         allowed_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
+        rate_limit_calls: 1_000,
+        rate_limit_uploads: 120,
         disable_rate_limit: true,
         data_dir: None,
         database_url: None,
@@ -116,6 +119,10 @@ pub fn config() -> Config {
         postgres_bin: None,
         jwt_access_duration: Duration::from_secs(900),
         jwt_refresh_duration: Duration::from_secs(168 * 3600),
+        registration: Registration::Open,
+        allowed_email_domains: Vec::new(),
+        oauth: Oauth::default(),
+        mail: None,
         max_report_bytes: 256 * 1024 * 1024,
         max_report_wire_bytes: 64 * 1024 * 1024,
         raw_retention: Duration::from_secs(30 * 86_400),
@@ -249,7 +256,7 @@ impl TestApp {
     /// Waits until the read models have seen everything that is in the log now.
     pub async fn settle(&self) {
         let last = self.app.log.last().await.unwrap();
-        let level = self.app.positions.wait(&["access", "reports"], last, Duration::from_secs(30)).await;
+        let level = self.app.positions.wait(&["access", "reports", "audit"], last, Duration::from_secs(30)).await;
         assert!(level, "the read models have not reached {last} within 30 s");
     }
 

@@ -1,5 +1,13 @@
 //! Who may do what.
 
+mod invitations;
+mod members;
+mod publishers;
+
+pub use invitations::{Invitation, invitation, invitations_of};
+pub use members::{Member, Team, deleted_teams_with_reports, members_of, team};
+pub use publishers::{Publisher, publisher, publishers_for, publishers_of};
+
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{InstanceRole, Scope, TeamId, TeamRole, TokenId, UserId};
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
@@ -48,6 +56,8 @@ pub struct Account {
     pub user_id: UserId,
     /// On the whole instance.
     pub instance_role: InstanceRole,
+    /// Whether it is switched off.
+    pub is_disabled: bool,
     /// Since when.
     pub created_at: DateTime<Utc>,
 }
@@ -93,7 +103,12 @@ impl FromRow<'_, PgRow> for Account {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let role: String = row.try_get("instance_role")?;
         let instance_role = if role == "owner" { InstanceRole::Owner } else { InstanceRole::Member };
-        Ok(Self { user_id: UserId(row.try_get("user_id")?), instance_role, created_at: row.try_get("created_at")? })
+        Ok(Self {
+            user_id: UserId(row.try_get("user_id")?),
+            instance_role,
+            is_disabled: row.try_get("is_disabled")?,
+            created_at: row.try_get("created_at")?,
+        })
     }
 }
 
@@ -112,16 +127,19 @@ pub async fn teams_of(pool: &PgPool, user: UserId) -> Result<Vec<TeamOf>, sqlx::
     .await
 }
 
-/// What a user may do in a team; `None` if they don't belong to it.
+/// What a user may do in a team; `None` if they don't belong to it, or their account is switched off.
 ///
 /// # Errors
 /// What the database says.
 pub async fn membership(pool: &PgPool, user: UserId, team: TeamId) -> Result<Option<TeamRole>, sqlx::Error> {
-    let role: Option<String> = sqlx::query_scalar("select role from access.member where team_id = $1 and user_id = $2")
-        .bind(team.0)
-        .bind(user.0)
-        .fetch_optional(pool)
-        .await?;
+    let role: Option<String> = sqlx::query_scalar(
+        "select role from access.member where team_id = $1 and user_id = $2
+         and not exists (select from access.account where account.user_id = $2 and is_disabled)",
+    )
+    .bind(team.0)
+    .bind(user.0)
+    .fetch_optional(pool)
+    .await?;
     Ok(role.and_then(|role| role.parse().ok()))
 }
 
@@ -170,7 +188,7 @@ pub async fn token(pool: &PgPool, token: TokenId) -> Result<Option<Token>, sqlx:
 /// # Errors
 /// What the database says.
 pub async fn account(pool: &PgPool, user: UserId) -> Result<Option<Account>, sqlx::Error> {
-    sqlx::query_as("select user_id, instance_role, created_at from access.account where user_id = $1")
+    sqlx::query_as("select user_id, instance_role, is_disabled, created_at from access.account where user_id = $1")
         .bind(user.0)
         .fetch_optional(pool)
         .await

@@ -2,8 +2,15 @@
 //!
 //! `scaledtest serve --help` is the reference. No other code reads the environment.
 
+mod mail;
+mod oauth;
+
+pub use mail::{Mail, MailEncryption};
+pub use oauth::{Credentials, Github, Oauth, Oidc, TeamOfGroup};
+
 use crate::secrets::{SecretError, Secrets};
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use scaledtest_domain::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
@@ -19,6 +26,10 @@ pub struct ServerArgs {
     storage: StorageArgs,
     #[command(flatten)]
     auth: AuthArgs,
+    #[command(flatten)]
+    oauth: oauth::OauthArgs,
+    #[command(flatten)]
+    mail: mail::MailArgs,
     #[command(flatten)]
     reports: ReportArgs,
     #[command(flatten)]
@@ -38,7 +49,17 @@ struct HttpArgs {
     /// Other addresses whose pages may call the API with the caller's cookies, with commas: http://localhost:5173
     #[arg(long, env = "ST_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     allowed_origins: Vec<String>,
-    /// Lets uploads choose their created_at; there are no rate limits in this version
+    /// Addresses or networks of proxies before the server, with commas: 10.0.0.0/8,::1. Only from them is X-Forwarded-For
+    /// believed
+    #[arg(long, env = "ST_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    trusted_proxies: Vec<Option<IpNet>>,
+    /// Calls per minute with one session or API token
+    #[arg(long, env = "ST_RATE_LIMIT_CALLS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate_limit_calls: u32,
+    /// Uploads per minute with one session or API token
+    #[arg(long, env = "ST_RATE_LIMIT_UPLOADS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    rate_limit_uploads: u32,
+    /// Removes every rate limit, and lets uploads choose their created_at
     #[arg(long, env = "ST_DISABLE_RATE_LIMIT", action = clap::ArgAction::Set, num_args = 0..=1,
           default_value_t = false, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
     disable_rate_limit: bool,
@@ -102,6 +123,12 @@ struct AuthArgs {
     /// How long an access token is good for: 90s, 15m, 1h30m, 7d
     #[arg(long, env = "ST_JWT_ACCESS_DURATION", default_value = "15m", value_parser = duration)]
     jwt_access_duration: Duration,
+    /// Who may make an account: anybody, only who was invited, or nobody. The very first account can always be made
+    #[arg(long, env = "ST_REGISTRATION", value_enum, default_value_t)]
+    registration: Registration,
+    /// Domains that e-mail addresses of accounts may have, with commas: example.com,example.org; any when empty
+    #[arg(long, env = "ST_ALLOWED_EMAIL_DOMAINS", value_delimiter = ',')]
+    allowed_email_domains: Vec<String>,
     /// How long a session lives without being used
     #[arg(long, env = "ST_JWT_REFRESH_DURATION", default_value = "168h", value_parser = duration)]
     jwt_refresh_duration: Duration,
@@ -144,6 +171,29 @@ pub enum Durability {
     Relaxed,
 }
 
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Registration {
+    /// Anybody.
+    #[default]
+    Open,
+    /// Whoever was invited into a team.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// The word used in JSON and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -163,6 +213,12 @@ pub struct Config {
     pub base_url: String,
     /// Other addresses whose pages may call the API with cookies, without slashes at the end.
     pub allowed_origins: Vec<String>,
+    /// Networks whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Calls per minute with one session or API token.
+    pub rate_limit_calls: u32,
+    /// Uploads per minute with one session or API token.
+    pub rate_limit_uploads: u32,
     /// No limits, and uploads may be backdated.
     pub disable_rate_limit: bool,
     /// Where things are kept, if anywhere.
@@ -187,6 +243,14 @@ pub struct Config {
     pub jwt_access_duration: Duration,
     /// Life of an unused session.
     pub jwt_refresh_duration: Duration,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// Domains of the addresses of accounts, in lower case; any when empty.
+    pub allowed_email_domains: Vec<String>,
+    /// Signing in elsewhere, and trusted workflows.
+    pub oauth: Oauth,
+    /// How mail is sent, if it is.
+    pub mail: Option<Mail>,
     /// Largest unpacked report, bytes.
     pub max_report_bytes: u64,
     /// Largest report on the wire, bytes.
@@ -215,6 +279,9 @@ pub enum ConfigError {
     /// The keys.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Settings that need each other.
+    #[error("{0}")]
+    Incomplete(String),
 }
 
 impl ServerArgs {
@@ -223,13 +290,16 @@ impl ServerArgs {
     /// # Errors
     /// When a file cannot be read.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let Self { http, storage, auth, reports, logging } = self;
+        let Self { http, storage, auth, oauth, mail, reports, logging } = self;
         let nats_password = secret("ST_NATS_PASSWORD_FILE", &storage.nats_password, &storage.nats_password_file)?;
         let database_url = secret("ST_DATABASE_URL_FILE", &storage.database_url, &storage.database_url_file)?;
         Ok(Config {
             port: http.port,
             base_url: http.base_url.clone().unwrap_or_else(|| format!("http://localhost:{}", http.port)),
             allowed_origins: http.allowed_origins.iter().filter(|origin| !origin.is_empty()).cloned().collect(),
+            trusted_proxies: http.trusted_proxies.iter().copied().flatten().collect(),
+            rate_limit_calls: http.rate_limit_calls,
+            rate_limit_uploads: http.rate_limit_uploads,
             disable_rate_limit: http.disable_rate_limit,
             data_dir: storage.data_dir.clone(),
             database_url,
@@ -242,6 +312,10 @@ impl ServerArgs {
             postgres_bin: storage.postgres_bin.clone(),
             jwt_access_duration: auth.jwt_access_duration,
             jwt_refresh_duration: auth.jwt_refresh_duration,
+            registration: auth.registration,
+            allowed_email_domains: words(&auth.allowed_email_domains, str::to_lowercase),
+            oauth: oauth.config()?,
+            mail: mail.config()?,
             max_report_bytes: reports.max_report_bytes,
             max_report_wire_bytes: reports.max_report_wire_bytes,
             raw_retention: reports.raw_retention,
@@ -274,6 +348,24 @@ fn secret(
     let Some(path) = file.as_ref().filter(|path| !path.as_os_str().is_empty()) else { return Ok(None) };
     let failed = |source| ConfigError::File { name, path: path.display().to_string(), source };
     Ok(Some(fs::read_to_string(path).map_err(failed)?.trim().to_owned().into()))
+}
+
+/// The words of a list, without empty ones.
+fn words(list: &[String], change: impl Fn(&str) -> String) -> Vec<String> {
+    list.iter().map(|word| change(word.trim())).filter(|word| !word.is_empty()).collect()
+}
+
+/// A network, or a single address; nothing for nothing.
+fn network(text: &str) -> Result<Option<IpNet>, String> {
+    let text = text.trim();
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse()
+        .or_else(|_| address())
+        .map(Some)
+        .map_err(|_| format!("{text:?} is no network: write 10.0.0.0/8 or ::1"))
 }
 
 fn base_url(text: &str) -> Result<String, String> {
@@ -351,7 +443,7 @@ mod tests {
     fn secrets_are_never_shown_by_help_or_debug() {
         for arg in Cli::command().get_arguments() {
             let id = arg.get_id().as_str();
-            let secret = id.contains("secret") || id.contains("password") || id.ends_with("_url") && id != "base_url";
+            let secret = id.contains("secret") || id.contains("password") || matches!(id, "database_url" | "nats_url");
             assert_eq!(secret && !id.ends_with("_file"), arg.is_hide_env_values_set(), "{id}");
         }
         let cli = Cli::parse_from(["scaledtest", "--jwt-secret", "0123456789abcdef0123456789abcdef"]);

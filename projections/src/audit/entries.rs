@@ -1,0 +1,141 @@
+//! Events in the words of the audit log.
+
+use crate::{Item, checkpoint::signed};
+use chrono::{DateTime, Utc};
+use scaledtest_domain::{
+    Actor, Event,
+    events::{invitation, project, publisher, report, team, token, user},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A row of the audit log.
+pub(super) struct Entry {
+    pub no: i64,
+    pub idx: i32,
+    pub at: DateTime<Utc>,
+    pub actor: Actor,
+    pub team: Option<Uuid>,
+    pub action: &'static str,
+    pub resource_type: &'static str,
+    pub resource_id: Uuid,
+    pub metadata: Option<Value>,
+}
+
+/// Every action that can be in the log.
+pub const ACTIONS: &[&str] = &[
+    "invitation.accepted",
+    "invitation.created",
+    "invitation.renewed",
+    "invitation.revoked",
+    "member.added",
+    "member.removed",
+    "member.role_changed",
+    "project.created",
+    "publisher.removed",
+    "publisher.trusted",
+    "report.deleted",
+    "report.submitted",
+    "team.created",
+    "team.deleted",
+    "team.renamed",
+    "token.created",
+    "token.deleted",
+    "user.disabled",
+    "user.enabled",
+    "user.instance_role_changed",
+    "user.registered",
+];
+
+impl Entry {
+    pub fn of(item: &Item) -> impl Iterator<Item = Self> {
+        let commit = &item.commit;
+        item.events.iter().zip(0..).filter_map(move |(event, idx)| {
+            let (action, resource_type, resource_id, metadata) = words(event, commit.id)?;
+            let metadata = metadata.map(without_nul);
+            let (no, at, actor, team) = (signed(item.n), commit.at, commit.actor, commit.team.map(Uuid::from));
+            Some(Self { no, idx, at, actor, team, action, resource_type, resource_id, metadata })
+        })
+    }
+}
+
+type Words = (&'static str, &'static str, Uuid, Option<Value>);
+
+/// Action, type and id of what it was done to, and what else is worth knowing. `id`: the aggregate's.
+fn words(event: &Event, id: Uuid) -> Option<Words> {
+    Some(match event {
+        Event::User(event) => user(event, id),
+        Event::Team(event) => team(event, id),
+        Event::Token(token::Event::Created(event)) => {
+            let scopes: Vec<_> = event.scopes.iter().map(|scope| scope.as_str()).collect();
+            ("token.created", "token", id, Some(json!({"name": event.name, "scopes": scopes})))
+        }
+        Event::Token(token::Event::Revoked(_)) => ("token.deleted", "token", id, None),
+        Event::Invitation(event) => invitation(event, id),
+        Event::Publisher(publisher::Event::Trusted(event)) => {
+            ("publisher.trusted", "publisher", id, Some(json!(event.rule)))
+        }
+        Event::Publisher(publisher::Event::Removed(_)) => ("publisher.removed", "publisher", id, None),
+        Event::Project(project::Event::Created(event)) => {
+            ("project.created", "project", id, Some(json!({"name": event.name})))
+        }
+        Event::Report(report::Event::Ingested(event)) => {
+            let mut metadata = json!({"tool": event.meta.tool.name, "tests": event.counts.tests});
+            if let Some(execution) = event.execution {
+                metadata["execution_id"] = json!(execution);
+            }
+            ("report.submitted", "report", id, Some(metadata))
+        }
+        Event::Report(report::Event::Deleted(_)) => ("report.deleted", "report", id, None),
+        // How uniqueness is kept is nobody's act.
+        Event::Claim(_) => return None,
+    })
+}
+
+fn user(event: &user::Event, id: Uuid) -> Words {
+    match event {
+        user::Event::Registered(event) => {
+            ("user.registered", "user", id, Some(json!({"instance_role": event.instance_role})))
+        }
+        user::Event::Disabled(_) => ("user.disabled", "user", id, None),
+        user::Event::Enabled(_) => ("user.enabled", "user", id, None),
+        user::Event::InstanceRoleChanged(event) => {
+            ("user.instance_role_changed", "user", id, Some(json!({"instance_role": event.instance_role})))
+        }
+    }
+}
+
+fn team(event: &team::Event, id: Uuid) -> Words {
+    match event {
+        team::Event::Created(event) => ("team.created", "team", id, Some(json!({"name": event.name}))),
+        team::Event::Renamed(event) => ("team.renamed", "team", id, Some(json!({"name": event.name}))),
+        team::Event::Deleted(_) => ("team.deleted", "team", id, None),
+        team::Event::MemberAdded(event) => ("member.added", "user", event.user.0, Some(json!({"role": event.role}))),
+        team::Event::MemberRoleChanged(event) => {
+            ("member.role_changed", "user", event.user.0, Some(json!({"role": event.role})))
+        }
+        team::Event::MemberRemoved(event) => ("member.removed", "user", event.user.0, None),
+    }
+}
+
+fn invitation(event: &invitation::Event, id: Uuid) -> Words {
+    match event {
+        invitation::Event::Created(event) => {
+            ("invitation.created", "invitation", id, Some(json!({"role": event.role})))
+        }
+        invitation::Event::Renewed(_) => ("invitation.renewed", "invitation", id, None),
+        invitation::Event::Accepted(event) => {
+            ("invitation.accepted", "invitation", id, Some(json!({"role": event.role})))
+        }
+        invitation::Event::Revoked(_) => ("invitation.revoked", "invitation", id, None),
+    }
+}
+
+/// Postgres keeps no NUL, in documents neither.
+fn without_nul(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, without_nul(value))).collect(),
+        other => other,
+    }
+}

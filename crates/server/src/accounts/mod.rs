@@ -12,6 +12,7 @@ pub(crate) mod passwords;
 pub mod registration;
 pub mod sessions;
 pub mod sweep;
+pub mod teams;
 pub mod tokens;
 pub mod usage;
 pub mod users;

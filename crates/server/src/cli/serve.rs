@@ -101,7 +101,7 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
         })
     });
     if roles.contains(&Role::Effects) {
-        tasks.spawn(scaledtest_effects::run(log.clone(), system_clock(), background.clone()));
+        tasks.spawn(scaledtest_effects::run(log.clone(), db.clone(), system_clock(), background.clone()));
     }
     let served = match listener {
         Some(listener) => {

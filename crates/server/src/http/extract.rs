@@ -20,6 +20,8 @@ use uuid::Uuid;
 
 /// Largest body of an ordinary request, bytes. Uploads have limits of their own.
 const MAX_BODY: usize = 1024 * 1024;
+/// Longest name of a person, a team or a token, characters.
+const MAX_NAME: usize = 255;
 /// How long a read or a write waits for the read models.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -233,17 +235,31 @@ impl Faults {
         }
     }
 
+    /// Notes a name that isn't there, is too long (over 255 characters), or is nothing that the database can keep.
+    pub fn check_name(&mut self, field: &str, name: &str) {
+        let fits = (1..=MAX_NAME).contains(&name.chars().count()) && !name.trim().is_empty();
+        self.check(fits && !name.contains('\0'), field, format!("must have 1 to {MAX_NAME} characters"));
+    }
+
+    /// The refusal of a single faulty field.
+    pub fn one(field: &str, message: impl Into<String>) -> ApiError {
+        let mut faults = Self::default();
+        faults.add(field, message);
+        faults.refusal()
+    }
+
     /// Passes if there was none.
     ///
     /// # Errors
     /// 400 naming all of them.
     pub fn finish(self) -> Result<(), ApiError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    fn refusal(self) -> ApiError {
         let sentences: Vec<_> = self.0.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
         let message = format!("invalid request: {}", sentences.join("; "));
-        Err(ApiError::invalid("invalid_request", message).with_details(self.0))
+        ApiError::invalid("invalid_request", message).with_details(self.0)
     }
 }
 

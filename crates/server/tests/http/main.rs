@@ -9,5 +9,6 @@ mod authorisation;
 mod operations;
 mod registration;
 mod sessions;
+mod team_life;
 mod teams;
 mod tokens;

@@ -25,7 +25,7 @@ const TEAMS: Duration = Duration::from_secs(5);
 /// Runs every reconciler, at start and then on its timer, until cancelled.
 pub async fn run(log: EventLog, pool: PgPool, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let work = async { tokio::join!(sweep_chunks(&log, &*clock), sweep_teams(&log, &pool, &*clock)) };
-    stop.run_until_cancelled(work).await;
+    stop.run_until_cancelled(Box::pin(work)).await;
 }
 
 async fn sweep_chunks(log: &EventLog, clock: &dyn Clock) {

@@ -9,4 +9,5 @@ pub mod http;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+pub mod rate_limit;
 pub mod secrets;

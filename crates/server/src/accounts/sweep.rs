@@ -1,9 +1,10 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{registration, sessions, teams, tokens};
+use super::{attempts, registration, sessions, teams, tokens};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
+    rate_limit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::UserId;
@@ -38,6 +39,8 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     let swept = Swept { accounts: accounts(app, before).await?, tokens: tokens::settle_all(app, before, BATCH).await? };
     sessions::purge(app).await?;
     teams::purge(app).await?;
+    attempts::purge(app).await?;
+    rate_limit::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

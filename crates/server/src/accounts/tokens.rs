@@ -41,7 +41,10 @@ pub(crate) struct Standing {
 
 /// Tokens seen within the last second, by the hash of the secret, so that a stream of uploads asks once a second.
 #[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<[u8; 32], (DateTime<Utc>, Standing)>>);
+pub(crate) struct TokenCache(Mutex<HashMap<[u8; 32], Seen>>);
+
+/// When it was read, and what it was.
+type Seen = (DateTime<Utc>, Standing);
 
 impl TokenCache {
     fn get(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Standing> {

@@ -1,6 +1,9 @@
 //! What handlers take out of a request: the caller, the body, the path, the query.
 
-use super::error::{ApiError, Detail};
+use super::{
+    error::{ApiError, Detail},
+    limit,
+};
 use crate::{
     accounts::identify,
     app::{App, AppState},
@@ -8,14 +11,20 @@ use crate::{
 use axum::{
     Json, RequestPartsExt,
     body::to_bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use scaledtest_domain::{Actor, CommandId, ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
 use serde::de::DeserializeOwned;
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// Largest body of an ordinary request, bytes. Uploads have limits of their own.
@@ -147,11 +156,37 @@ fn insufficient(least: TeamRole) -> ApiError {
 pub(crate) async fn require_caller(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     match Caller::of(&app, request.headers()).await {
         Ok(caller) => {
+            let verdict = limit::of_caller(&app, &caller, request.method(), request.uri().path()).await;
             request.extensions_mut().insert(Arc::new(caller));
-            next.run(request).await
+            limit::guarded(verdict, next.run(request)).await
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let (parts, _) = request.into_parts();
+            let verdict = limit::of_stranger(&app, &parts).await;
+            limit::guarded(verdict, async { error.into_response() }).await
+        }
     }
+}
+
+/// The client's address: the peer's, or what a trusted proxy says of it.
+pub(crate) fn client_ip(trusted: &[IpNet], parts: &Parts) -> Option<IpAddr> {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())?;
+    if !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let lines = parts.headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let named: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    // Each proxy appends whom it spoke with: from the right, the first that is none of ours is the client.
+    for name in named.iter().rev() {
+        match name.parse::<IpAddr>() {
+            Ok(ip) if is_trusted(&ip.to_canonical()) => {}
+            Ok(ip) => return Some(ip.to_canonical()),
+            // What came before cannot be told from a lie.
+            Err(_) => break,
+        }
+    }
+    Some(peer)
 }
 
 impl FromRequestParts<AppState> for Caller {

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod authorisation;
+mod limits;
 mod operations;
 mod registration;
 mod sessions;

@@ -248,6 +248,11 @@ impl TestApp {
         body["token"].as_str().unwrap().to_owned()
     }
 
+    /// Forgets failed sign-ins.
+    pub async fn clear_attempts(&self) {
+        sqlx::query("delete from auth.sign_in_failures").execute(&self.app.db).await.unwrap();
+    }
+
     /// Lets time pass.
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));

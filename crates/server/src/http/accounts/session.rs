@@ -6,7 +6,9 @@ use super::{
     sign_in,
 };
 use crate::{
-    accounts::{Client, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User},
+    accounts::{
+        Client, attempts, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User,
+    },
     app::{App, AppState},
     http::{
         error::ApiError,
@@ -122,13 +124,16 @@ pub(super) async fn login(
     let length = body.password.expose_secret().chars().count();
     faults.check((1..=MAX_PASSWORD).contains(&length), "password", format!("must have 1 to {MAX_PASSWORD} characters"));
     faults.finish()?;
+    attempts::check(&app, &body.email).await?;
     let known = users::by_email(&app, &body.email).await?;
     let hash = known.as_ref().map(|user| user.password_hash.clone());
     let fits = app.passwords.verify(body.password, hash).await?;
     let Some(mut user) = known.filter(|_| fits) else {
+        attempts::failed(&app, &body.email).await?;
         audit::note(&app, audit::Action::SignInFailed, None, Some(&body.email), &client).await;
         return Err(ApiError::unauthenticated("invalid_credentials", "invalid credentials"));
     };
+    attempts::succeeded(&app, &body.email).await?;
     if !user.active {
         // Interrupted while registering; whoever knows the password may carry on.
         user = registration::finish(&app, user, Some(request.correlation())).await?.user;

@@ -184,6 +184,15 @@ pub async fn close(app: &App, token: &str) -> Result<Option<UserId>, ApiError> {
     Ok(user.map(UserId))
 }
 
+/// Ends every session of somebody.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_all(app: &App, user: UserId) -> Result<(), ApiError> {
+    sqlx::query("delete from auth.sessions where user_id = $1").bind(user.0).execute(&app.db).await?;
+    Ok(())
+}
+
 /// Removes what has expired.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The HTTP API: one folder per resource, one file per group of operations.
 
 pub mod accounts;
+mod admin;
 pub mod error;
 pub mod extract;
 mod limit;
@@ -50,6 +51,7 @@ fn documented_sockets() -> OpenApiRouter<Arc<App>> {
 fn documented_private() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(accounts::private_routes())
+        .merge(admin::routes())
         .merge(teams::routes())
         .merge(tokens::routes())
         .merge(reports::routes())

@@ -5,6 +5,7 @@
 mod support;
 
 mod accounts;
+mod administration;
 mod authorisation;
 mod limits;
 mod operations;

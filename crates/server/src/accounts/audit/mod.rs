@@ -1,5 +1,7 @@
 //! Sign-ins and failures, append-only. What happens to teams and tokens is in the log already.
 
+pub mod read;
+
 use super::Client;
 use crate::app::App;
 use scaledtest_domain::UserId;
@@ -20,6 +22,10 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every one.
+    pub const ALL: [Action; 5] =
+        [Self::SignedIn, Self::SignInFailed, Self::Registered, Self::SignedOut, Self::RefreshTokenReused];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::SignedIn => "signed_in",
@@ -29,6 +35,14 @@ impl Action {
             Self::RefreshTokenReused => "refresh_token_reused",
         }
     }
+}
+
+/// Every action that can be in the audit log, what the log knows included, by name.
+pub fn actions() -> Vec<&'static str> {
+    let noted = Action::ALL.iter().map(|action| action.as_str());
+    let mut actions: Vec<_> = noted.chain(scaledtest_projections::audit::ACTIONS.iter().copied()).collect();
+    actions.sort_unstable();
+    actions
 }
 
 /// Notes it. `email` only where there is no account to name. That this fails is logged and no reason to refuse.

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod csrf;
+pub mod device;
 pub mod email;
 pub(crate) mod identify;
 pub(crate) mod jwt;

@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod authorisation;
 mod operations;
+mod own_sessions;
 mod registration;
 mod sessions;
 mod teams;

@@ -1,6 +1,7 @@
 //! `GET /ws/live`: what happens in the caller's team, from any position on.
 
 use crate::{
+    accounts::sessions,
     app::{App, AppState},
     http::{
         error::{ApiError, ErrorBody},
@@ -23,6 +24,7 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::broadcast, time::MissedTickBehavior};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 /// A frame that the client doesn't take for so long ends the connection.
 const SEND: Duration = Duration::from_secs(10);
@@ -66,7 +68,7 @@ async fn live(
     let since = pairs.parsed::<Position>("since", "a position that an earlier message gave")?;
     let upgrade = upgrade.map_err(|_| ApiError::invalid("upgrade_required", "this address speaks WebSocket only"))?;
     let upgrade = upgrade.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
-    let watcher = Watcher { user: caller.user, team, via_token: caller.via_token, credential };
+    let watcher = Watcher { user: caller.user, team, via_token: caller.via_token, session: caller.session, credential };
     let last = Position { epoch: 0, n: 0 };
     Ok(upgrade.on_upgrade(move |socket| Box::pin(Connection { app, socket, watcher, last }.run(since))))
 }
@@ -101,22 +103,34 @@ struct Watcher {
     user: UserId,
     team: TeamId,
     via_token: bool,
+    session: Option<Uuid>,
     credential: Credential,
 }
 
 impl Watcher {
-    /// Whether they still may. An access token need not outlive the connection, the membership that it stood for must; an
-    /// API token must be as good as at the beginning.
+    /// Whether they still may. An access token need not outlive the connection, its session and the membership that it stood
+    /// for must; an API token must be as good as at the beginning.
     async fn may_watch(&self, app: &App) -> bool {
         let looked_up = if self.via_token {
             let caller = self.credential.check(app).await;
             caller
                 .and_then(|caller| caller.scope(Scope::Read).and_then(|()| caller.team()).map(|team| team == self.team))
         } else {
-            access::membership(&app.db, self.user, self.team).await.map(|role| role.is_some()).map_err(ApiError::from)
+            self.may_still(app).await
         };
         // Nobody is sent away because the database is.
         looked_up.unwrap_or_else(|error| error.kind() == ErrorKind::Unavailable)
+    }
+}
+
+impl Watcher {
+    async fn may_still(&self, app: &App) -> Result<bool, ApiError> {
+        if let Some(session) = self.session
+            && !sessions::is_alive(app, session).await?
+        {
+            return Ok(false);
+        }
+        Ok(access::membership(&app.db, self.user, self.team).await?.is_some())
     }
 }
 

@@ -1,13 +1,15 @@
 //! From a credential to a caller.
 
-use super::tokens::{self, PREFIX};
+use super::{
+    sessions,
+    tokens::{self, PREFIX},
+};
 use crate::{
     app::App,
     http::{error::ApiError, extract::Caller},
 };
 use axum::http::{HeaderMap, HeaderValue, header};
-use scaledtest_domain::{Actor, Scope, TeamId, TeamRole};
-use scaledtest_projections::access::queries as access;
+use scaledtest_domain::{Actor, Scope, TeamId};
 
 /// `Bearer <token>`, or a bare `sct_...`; anything else is none.
 pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
@@ -70,15 +72,16 @@ async fn by_token(app: &App, secret: &str, asked: Asked) -> Result<Caller, ApiEr
         actor: Actor::Token(standing.token),
         scopes: standing.scopes,
         via_token: true,
+        session: None,
         memberships: vec![(standing.team, standing.role)],
         team_error: elsewhere,
     })
 }
 
 async fn by_jwt(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError> {
-    let claims = app.keys.verify(token, app.clock.now())?;
-    let teams = access::teams_of(&app.db, claims.sub).await?;
-    let memberships: Vec<(TeamId, TeamRole)> = teams.iter().map(|team| (team.id, team.role)).collect();
+    let now = app.clock.now();
+    let claims = app.keys.verify(token, now)?;
+    let memberships = sessions::memberships(app, claims.sid, claims.sub, now).await?.ok_or_else(invalid)?;
     let chosen = match asked {
         Asked::Nothing => memberships.first(),
         Asked::Team(team) => memberships.iter().find(|(candidate, _)| Some(*candidate) == team),
@@ -91,6 +94,7 @@ async fn by_jwt(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError
         actor: Actor::User(claims.sub),
         scopes: Scope::ALL.to_vec(),
         via_token: false,
+        session: Some(claims.sid),
         team_error: unknown.then(|| ApiError::not_found("team_not_found", "team not found")),
         memberships,
     })

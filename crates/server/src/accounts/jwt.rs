@@ -1,4 +1,4 @@
-//! Access tokens: JWT, HS256, short-lived, checked without a look into the database.
+//! Access tokens: JWT, HS256, short-lived, and good only as long as the session that they name.
 
 use crate::{http::error::ApiError, secrets::Secrets};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,6 +7,7 @@ use scaledtest_domain::{InstanceRole, TeamId, UserId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
+use uuid::Uuid;
 
 /// Who issues.
 const ISSUER: &str = "scaledtest";
@@ -26,6 +27,8 @@ pub(crate) struct Claims {
     pub role: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tid: Option<TeamId>,
+    /// The session: a token without one is none.
+    pub sid: Uuid,
 }
 
 /// The keys, ready for use.
@@ -73,6 +76,7 @@ impl Keys {
         email: &str,
         role: InstanceRole,
         team: Option<TeamId>,
+        session: Uuid,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), ApiError> {
         let expires_at = now.checked_add_signed(self.life).unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -87,6 +91,7 @@ impl Keys {
             email: email.to_owned(),
             role: role_word(role).to_owned(),
             tid: team,
+            sid: session,
         };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding);
         Ok((token.map_err(|error| ApiError::internal(&error))?, expires_at))
@@ -118,7 +123,9 @@ mod tests {
     }
 
     fn issue(keys: &Keys) -> String {
-        keys.issue(UserId::derived(&[b"ada"]), "ada@example.com", InstanceRole::Owner, None, noon()).unwrap().0
+        keys.issue(UserId::derived(&[b"ada"]), "ada@example.com", InstanceRole::Owner, None, Uuid::nil(), noon())
+            .unwrap()
+            .0
     }
 
     #[test]
@@ -131,10 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn another_key_another_algorithm_and_another_issuer_are_refused() {
+    fn another_key_another_algorithm_another_issuer_and_no_session_are_refused() {
         let (keys, other) = (keys(1), keys(2));
         assert!(keys.verify(&issue(&other), noon()).is_err());
         let mut claims = keys.verify(&issue(&keys), noon()).unwrap();
+        let mut homeless = serde_json::to_value(&claims).unwrap();
+        homeless.as_object_mut().unwrap().remove("sid");
+        let homeless = encode(&Header::default(), &homeless, &keys.encoding).unwrap();
+        assert_eq!(keys.verify(&homeless, noon()).unwrap_err().code(), "invalid_token");
         let strong = encode(&Header::new(Algorithm::HS512), &claims, &keys.encoding).unwrap();
         assert!(keys.verify(&strong, noon()).is_err());
         claims.iss = "somebody".to_owned();

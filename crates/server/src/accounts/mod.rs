@@ -6,6 +6,7 @@
 pub mod attempts;
 pub mod audit;
 pub mod csrf;
+pub mod device;
 pub mod email;
 pub(crate) mod identify;
 pub(crate) mod jwt;

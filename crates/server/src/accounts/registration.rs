@@ -88,6 +88,7 @@ async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> R
         email: email.as_str().to_owned(),
         display_name: display_name.to_owned(),
         password_hash: hash,
+        email_verified: false,
         active: false,
     };
     Ok((inserted.rows_affected() == 1).then_some(user))

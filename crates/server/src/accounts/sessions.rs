@@ -4,14 +4,14 @@
 //! presenting the same token within seconds are given the same next one. Later, a used token means that somebody has
 //! a copy: the session ends for everybody.
 
-use super::{Client, audit, digest};
+use super::{Client, audit, digest, users::User};
 use crate::{
     app::App,
     http::error::ApiError,
     secrets::{hex, random},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use scaledtest_domain::UserId;
+use scaledtest_domain::{TeamId, TeamRole, UserId};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -23,34 +23,44 @@ const HOPS: usize = 8;
 /// What a refresh comes to.
 #[derive(Debug)]
 pub enum Refreshed {
-    /// The session goes on: whose it is, and the token to present next.
-    Alive(UserId, String),
+    /// The session goes on: which, whose it is, and the token to present next.
+    Alive(Uuid, UserId, String),
     /// It had expired; it is gone now.
     Expired,
     /// No such session, or one that had to be ended.
     Unknown,
 }
 
-/// A new session; returns its refresh token.
+/// A session that was just opened.
+pub struct Opened {
+    /// Which.
+    pub session: Uuid,
+    /// Its refresh token.
+    pub refresh_token: String,
+}
+
+/// A new session for somebody who has proven to be `user`, as it was read then; `None` if the password was changed in
+/// between, or the account is gone: that ended every session, this one included.
 ///
 /// # Errors
 /// What the database says.
-pub async fn open(app: &App, user: UserId, client: &Client) -> Result<String, ApiError> {
-    let (token, now) = (hex(&random()), app.clock.now());
-    sqlx::query(
+pub async fn open(app: &App, user: &User, client: &Client) -> Result<Option<Opened>, ApiError> {
+    let (session, refresh_token, now) = (Uuid::now_v7(), hex(&random()), app.clock.now());
+    let opened = sqlx::query(
         "insert into auth.sessions (id, user_id, token_hash, expires_at, created_at, last_seen_at, user_agent, ip)
-         values ($1, $2, $3, $4, $5, $5, $6, $7)",
+         select $1, id, $3, $4, $5, $5, $6, $7 from auth.users where id = $2 and password_hash = $8 for share",
     )
-    .bind(Uuid::now_v7())
-    .bind(user.0)
-    .bind(digest(&token).as_slice())
+    .bind(session)
+    .bind(user.id.0)
+    .bind(digest(&refresh_token).as_slice())
     .bind(expiry(app, now))
     .bind(now)
     .bind(&client.user_agent)
     .bind(&client.ip)
+    .bind(&user.password_hash)
     .execute(&app.db)
     .await?;
-    Ok(token)
+    Ok((opened.rows_affected() == 1).then_some(Opened { session, refresh_token }))
 }
 
 fn expiry(app: &App, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -118,10 +128,11 @@ async fn rotate(
     now: DateTime<Utc>,
 ) -> Result<Refreshed, sqlx::Error> {
     let next = successor(app, session.id, token);
-    sqlx::query("update auth.sessions set token_hash = $2, expires_at = $3 where id = $1")
+    sqlx::query("update auth.sessions set token_hash = $2, expires_at = $3, last_seen_at = $4 where id = $1")
         .bind(session.id)
         .bind(digest(&next).as_slice())
         .bind(expiry(app, now))
+        .bind(now)
         .execute(&mut *conn)
         .await?;
     sqlx::query("insert into auth.retired_refresh_tokens (token_hash, session_id, retired_at) values ($1, $2, $3)")
@@ -130,7 +141,7 @@ async fn rotate(
         .bind(now)
         .execute(conn)
         .await?;
-    Ok(Refreshed::Alive(session.user, next))
+    Ok(Refreshed::Alive(session.id, session.user, next))
 }
 
 /// A token that was replaced: within the grace its successor is given again, later the session ends.
@@ -155,7 +166,7 @@ async fn reuse(
         for _ in 0..HOPS {
             next = successor(app, found.id, &next);
             if digest(&next).as_slice() == found.token_hash {
-                return Ok((Refreshed::Alive(found.user, next), None));
+                return Ok((Refreshed::Alive(found.id, found.user, next), None));
             }
         }
     }
@@ -184,13 +195,113 @@ pub async fn close(app: &App, token: &str) -> Result<Option<UserId>, ApiError> {
     Ok(user.map(UserId))
 }
 
-/// Ends every session of somebody.
+/// What the person of a session may do in each of their teams, the oldest membership first; `None` when the session is
+/// over or the account is switched off. One question, because every call asks it.
+pub(crate) async fn memberships(
+    app: &App,
+    session: Uuid,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<(TeamId, TeamRole)>>, sqlx::Error> {
+    let rows: Vec<(Option<Uuid>, Option<String>)> = sqlx::query_as(
+        "select place.team_id, place.role
+         from auth.sessions as session
+         left join access.account on account.user_id = session.user_id
+         left join (select member.user_id, member.team_id, member.role, member.no, team.no as team_no
+                    from access.member join access.team on team.id = member.team_id) as place
+           on place.user_id = session.user_id
+         where session.id = $1 and session.user_id = $2 and session.expires_at > $3
+           and account.is_disabled is not true
+         order by place.no, place.team_no",
+    )
+    .bind(session)
+    .bind(user.0)
+    .bind(now)
+    .fetch_all(&app.db)
+    .await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let places = rows.into_iter().filter_map(|(team, role)| Some((TeamId(team?), role?.parse().ok()?)));
+    Ok(Some(places.collect()))
+}
+
+/// A session, as its person sees it.
+#[derive(Debug)]
+pub struct Shown {
+    /// Which.
+    pub id: Uuid,
+    /// What the browser called itself.
+    pub user_agent: Option<String>,
+    /// Where they signed in.
+    pub ip: Option<String>,
+    /// When they did.
+    pub created_at: DateTime<Utc>,
+    /// When an access token was fetched last.
+    pub last_seen_at: DateTime<Utc>,
+    /// When it ends unless it is used.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Somebody's living sessions, the last used first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn end_all(app: &App, user: UserId) -> Result<(), ApiError> {
-    sqlx::query("delete from auth.sessions where user_id = $1").bind(user.0).execute(&app.db).await?;
-    Ok(())
+pub async fn of(app: &App, user: UserId) -> Result<Vec<Shown>, ApiError> {
+    let rows = sqlx::query(
+        "select id, user_agent, ip, created_at, last_seen_at, expires_at from auth.sessions
+         where user_id = $1 and expires_at > $2 order by last_seen_at desc, id desc",
+    )
+    .bind(user.0)
+    .bind(app.clock.now())
+    .fetch_all(&app.db)
+    .await?;
+    let shown = |row: &sqlx::postgres::PgRow| {
+        Ok(Shown {
+            id: row.try_get("id")?,
+            user_agent: row.try_get("user_agent")?,
+            ip: row.try_get("ip")?,
+            created_at: row.try_get("created_at")?,
+            last_seen_at: row.try_get("last_seen_at")?,
+            expires_at: row.try_get("expires_at")?,
+        })
+    };
+    Ok(rows.iter().map(shown).collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// Ends one of somebody's sessions; false if they have no such session. Its access tokens are refused from now on.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_one(app: &App, user: UserId, session: Uuid) -> Result<bool, ApiError> {
+    let ended = sqlx::query("delete from auth.sessions where id = $1 and user_id = $2")
+        .bind(session)
+        .bind(user.0)
+        .execute(&app.db)
+        .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
+/// Ends all of somebody's sessions but one, or all of them; returns how many. Their access tokens are refused from now on.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_all(app: &App, user: UserId, except: Option<Uuid>) -> Result<u64, ApiError> {
+    Ok(end_all_in(&mut *app.db.acquire().await?, user, except).await?)
+}
+
+/// As [`end_all`], inside a transaction.
+pub(crate) async fn end_all_in(
+    conn: &mut PgConnection,
+    user: UserId,
+    except: Option<Uuid>,
+) -> Result<u64, sqlx::Error> {
+    let ended = sqlx::query("delete from auth.sessions where user_id = $1 and id is distinct from $2")
+        .bind(user.0)
+        .bind(except)
+        .execute(conn)
+        .await?;
+    Ok(ended.rows_affected())
 }
 
 /// Removes what has expired.

@@ -18,8 +18,17 @@ pub struct User {
     pub display_name: String,
     /// In PHC notation.
     pub(crate) password_hash: String,
+    /// Whether the address was proven to be theirs.
+    pub email_verified: bool,
     /// Whether the log has the account.
     pub(crate) active: bool,
+}
+
+impl User {
+    /// Whether they can sign in with a password.
+    pub fn has_password(&self) -> bool {
+        !self.password_hash.is_empty()
+    }
 }
 
 impl std::fmt::Debug for User {
@@ -35,6 +44,7 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<User, sqlx::Error> {
         email: row.try_get("email")?,
         display_name: row.try_get("display_name")?,
         password_hash: row.try_get("password_hash")?,
+        email_verified: row.try_get("email_verified")?,
         active: state == "active",
     })
 }
@@ -45,7 +55,8 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<User, sqlx::Error> {
 /// What the database says.
 pub async fn by_email(app: &App, email: &str) -> Result<Option<User>, ApiError> {
     let row = sqlx::query(
-        "select id, email, display_name, password_hash, state from auth.users where lower(email) = lower($1)",
+        "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
+         from auth.users where lower(email) = lower($1)",
     )
     .bind(email.trim())
     .fetch_optional(&app.db)
@@ -58,10 +69,13 @@ pub async fn by_email(app: &App, email: &str) -> Result<Option<User>, ApiError> 
 /// # Errors
 /// What the database says.
 pub async fn by_id(app: &App, user: UserId) -> Result<Option<User>, ApiError> {
-    let row = sqlx::query("select id, email, display_name, password_hash, state from auth.users where id = $1")
-        .bind(user.0)
-        .fetch_optional(&app.db)
-        .await?;
+    let row = sqlx::query(
+        "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
+         from auth.users where id = $1",
+    )
+    .bind(user.0)
+    .fetch_optional(&app.db)
+    .await?;
     Ok(row.as_ref().map(read).transpose()?)
 }
 
@@ -71,10 +85,13 @@ pub async fn by_id(app: &App, user: UserId) -> Result<Option<User>, ApiError> {
 /// What the database says.
 pub async fn by_ids(app: &App, users: &[UserId]) -> Result<HashMap<UserId, User>, ApiError> {
     let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
-    let rows = sqlx::query("select id, email, display_name, password_hash, state from auth.users where id = any($1)")
-        .bind(ids)
-        .fetch_all(&app.db)
-        .await?;
+    let rows = sqlx::query(
+        "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
+         from auth.users where id = any($1)",
+    )
+    .bind(ids)
+    .fetch_all(&app.db)
+    .await?;
     let users: Vec<User> = rows.iter().map(read).collect::<Result<_, _>>()?;
     Ok(users.into_iter().map(|user| (user.id, user)).collect())
 }
@@ -85,11 +102,12 @@ pub async fn by_ids(app: &App, users: &[UserId]) -> Result<HashMap<UserId, User>
 /// What the database says.
 pub async fn rename(app: &App, user: UserId, display_name: &str) -> Result<Option<User>, ApiError> {
     let row = sqlx::query(
-        "update auth.users set display_name = $2 where id = $1
-         returning id, email, display_name, password_hash, state",
+        "update auth.users set display_name = $2, updated_at = $3 where id = $1
+         returning id, email, display_name, password_hash, state, email_verified_at is not null as email_verified",
     )
     .bind(user.0)
     .bind(display_name)
+    .bind(app.clock.now())
     .fetch_optional(&app.db)
     .await?;
     Ok(row.as_ref().map(read).transpose()?)
@@ -102,4 +120,12 @@ pub async fn rename(app: &App, user: UserId, display_name: &str) -> Result<Optio
 pub async fn instance_role(app: &App, user: UserId) -> Result<InstanceRole, ApiError> {
     let account = access::account(&app.db, user).await?;
     Ok(account.map_or(InstanceRole::Member, |account| account.instance_role))
+}
+
+/// Whether the account is switched off.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_disabled(app: &App, user: UserId) -> Result<bool, ApiError> {
+    Ok(access::account(&app.db, user).await?.is_some_and(|account| account.is_disabled))
 }

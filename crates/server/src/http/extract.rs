@@ -62,6 +62,8 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// Whether an API token was shown.
     pub via_token: bool,
+    /// The session that the access token belongs to; none for an API token.
+    pub session: Option<Uuid>,
     /// Every team of the person, oldest membership first; for an API token only its own.
     pub memberships: Vec<(TeamId, TeamRole)>,
     pub(crate) team_error: Option<ApiError>,

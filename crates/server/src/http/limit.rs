@@ -60,7 +60,7 @@ pub(super) async fn public(State(app): State<AppState>, request: Request, next: 
 /// Limits the calls of one session or token.
 pub(super) async fn of_caller(app: &App, caller: &Caller, method: &Method, path: &str) -> Option<Verdict> {
     let who = match caller.actor {
-        Actor::User(user) => user.to_string(),
+        Actor::User(user) => caller.session.unwrap_or(user.0).to_string(),
         Actor::Token(token) => token.to_string(),
         Actor::Publisher(publisher) => publisher.to_string(),
         Actor::System => return None,

@@ -10,6 +10,7 @@ mod authorisation;
 mod isolation;
 mod limits;
 mod operations;
+mod own_sessions;
 mod permissions;
 mod registration;
 mod sessions;

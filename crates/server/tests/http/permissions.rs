@@ -28,7 +28,7 @@ use Rule::{InstanceOwner, Member, Own, Person as Signed, PersonWithRole, Role};
 
 fn rule(operation: &str) -> Option<Rule> {
     Some(match operation {
-        "get_me" | "update_me" | "create_team" => Signed,
+        "get_me" | "update_me" | "create_team" | "list_sessions" | "end_session" | "end_sessions" => Signed,
         "list_users" | "change_user" | "list_all_teams" | "list_audit_log" | "export_audit_log" | "list_settings" => {
             InstanceOwner
         }

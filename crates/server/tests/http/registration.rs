@@ -37,8 +37,8 @@ async fn interrupted(server: &TestApp, email: &str) -> UserId {
     let person = server.register(&format!("model-of-{email}")).await;
     let id = UserId::new();
     sqlx::query(
-        "insert into auth.users (id, email, display_name, password_hash, state, created_at)
-         select $1, $2, 'Ada', password_hash, 'pending', $3 from auth.users where id = $4",
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+         select $1, $2, 'Ada', password_hash, 'pending', $3, $3 from auth.users where id = $4",
     )
     .bind(id.0)
     .bind(email)
@@ -78,8 +78,8 @@ async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next()
     let server = TestApp::start().await;
     let ghost = UserId::new();
     sqlx::query(
-        "insert into auth.users (id, email, display_name, password_hash, state, created_at)
-         values ($1, 'ghost@example.com', 'G', '', 'pending', $2)",
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+         values ($1, 'ghost@example.com', 'G', '', 'pending', $2, $2)",
     )
     .bind(ghost.0)
     .bind(server.now())

@@ -252,6 +252,19 @@ async fn a_socket_outlives_the_access_token_but_not_the_membership() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_ends_with_the_session_that_opened_it() {
+    let listening = Listening::checking().await;
+    let server = &listening.server;
+    let ada = server.register("ada@example.test").await;
+    let (elsewhere, _) = server.sign_in("ada@example.test").await;
+    let mut socket = listening.watch(&ada.token, None).await;
+    socket.next().await;
+    socket.checked().await;
+    server.delete(&elsewhere, "/api/v1/auth/sessions").await.expect(200);
+    assert_eq!(socket.closed().await, 4001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_of_an_api_token_ends_when_the_token_expires() {
     let listening = Listening::checking().await;
     let server = &listening.server;

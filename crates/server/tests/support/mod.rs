@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::TimeDelta;
-use scaledtest_domain::{Actor, Clock, CommandId, TeamId, UserId};
+use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, UserId};
 use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
@@ -239,6 +239,26 @@ impl TestApp {
             token,
             refresh,
         }
+    }
+
+    /// Signs in, with [`PASSWORD`]: the access token and the refresh cookie.
+    pub async fn sign_in(&self, email: &str) -> (String, String) {
+        let answer = self.post("", "/auth/login", json!({"email": email, "password": PASSWORD})).await;
+        let refresh = answer.refresh_cookie().unwrap_or_default();
+        (answer.expect(200)["access_token"].as_str().unwrap().to_owned(), refresh)
+    }
+
+    /// Switches an account off, in the log alone.
+    pub async fn disable(&self, user: UserId) {
+        let stream = StreamId::global(Kind::User, user);
+        let disable = scaledtest_commands::user::Command::Disable { user };
+        self.app.log.execute::<scaledtest_commands::User>(stream, disable, &self.command()).await.unwrap();
+        self.settle().await;
+    }
+
+    /// What was noted of sign-ins and the like.
+    pub async fn audited(&self) -> Vec<String> {
+        sqlx::query_scalar("select action from auth.audit order by id").fetch_all(&self.app.db).await.unwrap()
     }
 
     /// Makes an API token and returns its secret.

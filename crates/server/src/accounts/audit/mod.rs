@@ -19,6 +19,18 @@ pub enum Action {
     SignedOut,
     /// A refresh token was used again after its time; the session was ended.
     RefreshTokenReused,
+    /// Somebody ended one of their sessions.
+    SessionEnded,
+    /// Somebody ended all of their sessions, or all but one.
+    SessionsEnded,
+    /// Somebody changed their password.
+    PasswordChanged,
+    /// Somebody asked for a link to set a new password.
+    PasswordResetRequested,
+    /// Somebody set a new password by such a link.
+    PasswordReset,
+    /// Somebody proved that an address is theirs.
+    EmailVerified,
 }
 
 impl Action {
@@ -33,6 +45,12 @@ impl Action {
             Self::Registered => "registered",
             Self::SignedOut => "signed_out",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::SessionEnded => "session_ended",
+            Self::SessionsEnded => "sessions_ended",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerified => "email_verified",
         }
     }
 }

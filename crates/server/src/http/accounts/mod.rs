@@ -2,6 +2,7 @@
 
 mod cookie;
 mod me;
+mod own_sessions;
 mod session;
 
 use crate::{
@@ -19,6 +20,7 @@ use serde::Serialize;
 use std::{convert::Infallible, sync::Arc};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 /// What needs no token; mounted at /auth and at /api/v1/auth.
 pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
@@ -32,7 +34,10 @@ pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
 
 /// What is about the caller.
 pub(super) fn private_routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(me::get_me, me::update_me))
+    OpenApiRouter::new()
+        .routes(routes!(me::get_me, me::update_me))
+        .routes(routes!(own_sessions::list_sessions, own_sessions::end_sessions))
+        .routes(routes!(own_sessions::end_session))
 }
 
 /// An account, as its owner sees it.
@@ -44,11 +49,23 @@ pub(super) struct UserBody {
     email: String,
     display_name: String,
     role: UserRole,
+    /// Whether the address was proven to be theirs.
+    email_verified: bool,
+    /// Whether they can sign in with a password.
+    has_password: bool,
 }
 
 impl UserBody {
     fn of(user: User, role: InstanceRole) -> Self {
-        Self { id: user.id, email: user.email, display_name: user.display_name, role: role.into() }
+        let (email_verified, has_password) = (user.email_verified, user.has_password());
+        Self {
+            id: user.id,
+            email: user.email,
+            display_name: user.display_name,
+            role: role.into(),
+            email_verified,
+            has_password,
+        }
     }
 }
 
@@ -72,8 +89,8 @@ pub(in crate::http) struct MessageBody {
 }
 
 impl AuthBody {
-    fn issue(app: &App, user: User, role: InstanceRole, team: Option<TeamId>) -> Result<Self, ApiError> {
-        let (access_token, expires_at) = app.keys.issue(user.id, &user.email, role, team, app.clock.now())?;
+    fn issue(app: &App, user: User, role: InstanceRole, team: Option<TeamId>, session: Uuid) -> Result<Self, ApiError> {
+        let (access_token, expires_at) = app.keys.issue(user.id, &user.email, role, team, session, app.clock.now())?;
         Ok(Self { user: UserBody::of(user, role), access_token, expires_at })
     }
 }
@@ -86,8 +103,9 @@ async fn sign_in(
     team: Option<TeamId>,
     client: &Client,
 ) -> Result<(AuthBody, String), ApiError> {
-    let refresh_token = sessions::open(app, user.id, client).await?;
-    Ok((AuthBody::issue(app, user, role, team)?, refresh_token))
+    let opened = sessions::open(app, &user, client).await?;
+    let opened = opened.ok_or_else(|| ApiError::unauthenticated("invalid_credentials", "invalid credentials"))?;
+    Ok((AuthBody::issue(app, user, role, team, opened.session)?, opened.refresh_token))
 }
 
 impl FromRequestParts<AppState> for Client {

@@ -111,6 +111,7 @@ pub(super) struct LoginBody {
     (status = 200, description = "Signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
     (status = 400, description = "Faulty fields, each named in details"),
     (status = 401, description = "invalid_credentials: unknown address or wrong password"),
+    (status = 403, description = "account_disabled: the password was right, but the account is switched off"),
 ))]
 pub(super) async fn login(
     State(app): State<AppState>,
@@ -134,6 +135,10 @@ pub(super) async fn login(
         return Err(ApiError::unauthenticated("invalid_credentials", "invalid credentials"));
     };
     attempts::succeeded(&app, &body.email).await?;
+    if users::is_disabled(&app, user.id).await? {
+        audit::note(&app, audit::Action::SignInFailed, Some(user.id), None, &client).await;
+        return Err(ApiError::forbidden("account_disabled", "this account is switched off; ask an administrator"));
+    }
     if !user.active {
         // Interrupted while registering; whoever knows the password may carry on.
         user = registration::finish(&app, user, Some(request.correlation())).await?.user;
@@ -178,17 +183,21 @@ pub(super) async fn refresh(
     let missing = || ApiError::unauthenticated("missing_refresh_token", "missing refresh token");
     let token = cookie(&headers, REFRESH_TOKEN).ok_or_else(missing)?;
     let unknown = || ApiError::unauthenticated("invalid_refresh_token", "invalid refresh token");
-    let (user, next) = match sessions::refresh(&app, token, &client).await? {
-        Refreshed::Alive(user, next) => (user, next),
+    let (session, user, next) = match sessions::refresh(&app, token, &client).await? {
+        Refreshed::Alive(session, user, next) => (session, user, next),
         Refreshed::Unknown => return Err(unknown()),
         Refreshed::Expired => {
             let error = ApiError::unauthenticated("refresh_token_expired", "refresh token expired");
             return Ok((refresh_cookie(&app, &headers, ""), error).into_response());
         }
     };
+    if users::is_disabled(&app, user).await? {
+        sessions::end_all(&app, user, None).await?;
+        return Ok((refresh_cookie(&app, &headers, ""), unknown()).into_response());
+    }
     let user = users::by_id(&app, user).await?.ok_or_else(unknown)?;
     let (role, team) = standing(&app, &user, &request).await?;
-    let body = AuthBody::issue(&app, user, role, team)?;
+    let body = AuthBody::issue(&app, user, role, team, session)?;
     Ok((refresh_cookie(&app, &headers, &next), Json(body)).into_response())
 }
 

@@ -195,7 +195,7 @@ pub(super) async fn change_user(
     }
     lock.commit().await?;
     if body.disabled == Some(true) {
-        sessions::end_all(&app, user).await?;
+        sessions::end_all(&app, user, None).await?;
     }
     let gone = || ApiError::not_found("user_not_found", "user not found");
     let row = select(&app, Some(user), None, 1, 0).await?.into_iter().next().ok_or_else(gone)?;

@@ -1,6 +1,6 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{attempts, registration, sessions, teams, tokens};
+use super::{attempts, registration, sessions, teams, tokens, usage};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
@@ -41,6 +41,7 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     teams::purge(app).await?;
     attempts::purge(app).await?;
     rate_limit::purge(app).await?;
+    usage::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

@@ -155,12 +155,16 @@ fn insufficient(least: TeamRole) -> ApiError {
 }
 
 /// Lets only callers with a token pass, before anything of the path or the body is looked at.
-pub(crate) async fn require_caller(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn require_caller(State(app): State<AppState>, request: Request, next: Next) -> Response {
     match Caller::of(&app, request.headers()).await {
         Ok(caller) => {
             let verdict = limit::of_caller(&app, &caller, request.method(), request.uri().path()).await;
-            request.extensions_mut().insert(Arc::new(caller));
-            limit::guarded(verdict, next.run(request)).await
+            let (mut parts, body) = request.into_parts();
+            if let (Actor::Token(token), Some(ip)) = (caller.actor, client_ip(&app.config.trusted_proxies, &parts)) {
+                app.usage.note_address(token, ip.to_string(), app.clock.now());
+            }
+            parts.extensions.insert(Arc::new(caller));
+            limit::guarded(verdict, next.run(Request::from_parts(parts, body))).await
         }
         Err(error) => {
             let (parts, _) = request.into_parts();

@@ -2,10 +2,15 @@
 
 use super::teams::join;
 use crate::support::{Answer, PASSWORD, Person, TestApp, config};
-use axum::http::Method;
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{Method, Request},
+};
 use scaledtest_domain::TeamRole;
-use scaledtest_server::config::Config;
+use scaledtest_server::{accounts::usage, config::Config};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// The instance owner, and somebody who is none.
 async fn two(server: &TestApp) -> (Person, Person) {
@@ -203,4 +208,26 @@ async fn settings_are_shown_without_secrets() {
         settings["settings"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()["value"].clone()
     };
     assert_eq!((of("ST_ALLOWED_ORIGINS"), of("ST_JWT_SECRET")), (json!("https://a.example"), json!("set")));
+}
+
+#[tokio::test]
+async fn an_api_token_used_from_an_address_for_the_first_time_is_noted_once() {
+    let server = TestApp::start().await;
+    let (ada, bob) = two(&server).await;
+    let secret = server.api_token(&bob, &["read"]).await;
+    let call = |address: &'static str| {
+        let peer: SocketAddr = format!("{address}:1").parse().unwrap();
+        let request = Request::get("/api/v1/teams").header("authorization", format!("Bearer {secret}"));
+        server.send(request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap())
+    };
+    for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        call(address).await.expect(200);
+        usage::flush(&server.app).await.unwrap();
+        server.advance(61);
+    }
+    let noted = audit(&server, &ada, "?action=token_used_from_new_address").await;
+    assert_eq!(column(&noted, "audit_log", "ip"), ["192.0.2.2", "192.0.2.1"]);
+    let line = &noted["audit_log"][0];
+    assert_eq!((&line["actor_email"], &line["team_id"]), (&json!("bob@example.org"), &json!(bob.team)));
+    assert_eq!(line["resource_type"], "token");
 }

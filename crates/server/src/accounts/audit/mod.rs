@@ -6,53 +6,48 @@ use super::Client;
 use crate::app::App;
 use scaledtest_domain::UserId;
 
-/// What is noted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Somebody signed in with a password.
-    SignedIn,
-    /// Somebody tried to.
-    SignInFailed,
-    /// A new account.
-    Registered,
-    /// A session was ended.
-    SignedOut,
-    /// A refresh token was used again after its time; the session was ended.
-    RefreshTokenReused,
-    /// Somebody ended one of their sessions.
-    SessionEnded,
-    /// Somebody ended all of their sessions, or all but one.
-    SessionsEnded,
-    /// Somebody changed their password.
-    PasswordChanged,
-    /// Somebody asked for a link to set a new password.
-    PasswordResetRequested,
-    /// Somebody set a new password by such a link.
-    PasswordReset,
-    /// Somebody proved that an address is theirs.
-    EmailVerified,
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
+        /// What is noted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action { $($(#[$doc])* $name),* }
+
+        impl Action {
+            /// Every one.
+            pub const ALL: &[Action] = &[$(Self::$name),*];
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word),* }
+            }
+        }
+    };
 }
 
-impl Action {
-    /// Every one.
-    pub const ALL: [Action; 5] =
-        [Self::SignedIn, Self::SignInFailed, Self::Registered, Self::SignedOut, Self::RefreshTokenReused];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedIn => "signed_in",
-            Self::SignInFailed => "sign_in_failed",
-            Self::Registered => "registered",
-            Self::SignedOut => "signed_out",
-            Self::RefreshTokenReused => "refresh_token_reused",
-            Self::SessionEnded => "session_ended",
-            Self::SessionsEnded => "sessions_ended",
-            Self::PasswordChanged => "password_changed",
-            Self::PasswordResetRequested => "password_reset_requested",
-            Self::PasswordReset => "password_reset",
-            Self::EmailVerified => "email_verified",
-        }
-    }
+actions! {
+    /// Somebody signed in.
+    SignedIn "signed_in",
+    /// Somebody tried to.
+    SignInFailed "sign_in_failed",
+    /// A new account.
+    Registered "registered",
+    /// A session was ended.
+    SignedOut "signed_out",
+    /// A refresh token was used again after its time; the session was ended.
+    RefreshTokenReused "refresh_token_reused",
+    /// An API token was used from an address that it was never used from.
+    TokenUsedElsewhere "token_used_from_new_address",
+    /// Somebody ended one of their sessions.
+    SessionEnded "session_ended",
+    /// Somebody ended all of their sessions, or all but one.
+    SessionsEnded "sessions_ended",
+    /// Somebody changed their password.
+    PasswordChanged "password_changed",
+    /// Somebody asked for a link to set a new password.
+    PasswordResetRequested "password_reset_requested",
+    /// Somebody set a new password by such a link.
+    PasswordReset "password_reset",
+    /// Somebody proved that an address is theirs.
+    EmailVerified "email_verified",
 }
 
 /// Every action that can be in the audit log, what the log knows included, by name.

@@ -1,6 +1,5 @@
 //! What owners of the instance may do, and nobody else.
 
-use super::teams::join;
 use crate::support::{Answer, PASSWORD, Person, TestApp, config};
 use axum::{
     body::Body,
@@ -38,7 +37,7 @@ fn column<'a>(body: &'a Value, list: &str, field: &str) -> Vec<&'a str> {
 async fn accounts_are_listed_newest_first_and_searched() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server).await;
-    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    server.join(ada.team, bob.user, TeamRole::Readonly).await;
     let all = server.get(&ada.token, "/api/v1/admin/users").await.expect(200);
     assert_eq!(column(&all, "users", "email"), ["bob@example.org", "ada@example.com"]);
     assert_eq!(all["total"], 2);
@@ -117,7 +116,7 @@ async fn an_api_token_of_an_owner_is_no_key_to_the_instance() {
 async fn teams_are_listed_with_what_is_in_them() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server).await;
-    join(&server, bob.team, ada.user, TeamRole::Readonly).await;
+    server.join(bob.team, ada.user, TeamRole::Readonly).await;
     let report =
         json!({"results": {"tool": {"name": "t"}, "tests": [{"name": "a", "status": "passed", "duration": 1}]}});
     server.post(&bob.token, "/api/v1/reports", report).await.expect(201);

@@ -1,6 +1,6 @@
 //! Whoever asks for whatever: nobody is shown an id of a team that is not theirs.
 
-use super::{authorisation::operations, teams::join};
+use super::authorisation::operations;
 use crate::support::{Person, TestApp};
 use axum::http::Method;
 use proptest::{
@@ -67,8 +67,8 @@ impl World {
             actors.extend([(person.token, vec![index]), (secret, vec![index])]);
         }
         let both = server.register("both@example.com").await;
-        join(&server, teams[0].team, both.user, TeamRole::Readonly).await;
-        join(&server, teams[1].team, both.user, TeamRole::Maintainer).await;
+        server.join(teams[0].team, both.user, TeamRole::Readonly).await;
+        server.join(teams[1].team, both.user, TeamRole::Maintainer).await;
         actors.push((both.token, vec![0, 1]));
         Self { server, actors, teams }
     }

@@ -1,7 +1,7 @@
 //! Every operation × everybody who might call it. The operations come from the document: a new one without a line in
 //! [`rule`] fails here.
 
-use super::{authorisation::operations, teams::join};
+use super::authorisation::operations;
 use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
 use scaledtest_domain::{Scope, TeamId, TeamRole};
@@ -141,14 +141,14 @@ impl World {
     async fn team(&self) -> TeamId {
         let made = self.server.post(&self.owner.token, "/api/v1/teams", json!({"name": "T"})).await.expect(201);
         let team: TeamId = made["id"].as_str().unwrap().parse().unwrap();
-        join(&self.server, team, self.maintainer.user, TeamRole::Maintainer).await;
-        join(&self.server, team, self.readonly.user, TeamRole::Readonly).await;
+        self.server.join(team, self.maintainer.user, TeamRole::Maintainer).await;
+        self.server.join(team, self.readonly.user, TeamRole::Readonly).await;
         team
     }
 
     async fn token(&self, team: TeamId, of: &Person, scope: Scope) -> String {
         // Only owners make tokens; who is a lesser member by now keeps those that were made before.
-        join(&self.server, team, of.user, TeamRole::Owner).await;
+        self.server.join(team, of.user, TeamRole::Owner).await;
         let path = format!("/api/v1/teams/{team}/tokens");
         let made = self.server.post(&of.token, &path, json!({"name": "t", "scopes": [scope.as_str()]})).await;
         made.expect(201)["token"].as_str().unwrap().to_owned()

@@ -1,6 +1,5 @@
 //! Teams are made, renamed, given away and deleted; members come, change and go.
 
-use super::teams::join;
 use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
 use scaledtest_domain::{TeamId, TeamRole};
@@ -19,7 +18,7 @@ fn member(team: TeamId, person: &Person) -> String {
 async fn two(server: &TestApp, role: TeamRole) -> (Person, Person) {
     let ada = server.register("ada@example.com").await;
     let bob = server.register("bob@example.com").await;
-    join(server, ada.team, bob.user, role).await;
+    server.join(ada.team, bob.user, role).await;
     (ada, bob)
 }
 
@@ -111,7 +110,7 @@ async fn who_leaves_or_is_removed_is_out_with_their_tokens() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server, TeamRole::Owner).await;
     let eve = server.register("eve@example.com").await;
-    join(&server, ada.team, eve.user, TeamRole::Maintainer).await;
+    server.join(ada.team, eve.user, TeamRole::Maintainer).await;
     let tokens = format!("/api/v1/teams/{}/tokens", ada.team);
     let made = server.post(&bob.token, &tokens, json!({"name": "CI"})).await.expect(201);
     let secret = made["token"].as_str().unwrap();

@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::TimeDelta;
-use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, UserId};
+use scaledtest_commands::{Team, team::Command};
+use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
@@ -259,6 +260,14 @@ impl TestApp {
     /// What was noted of sign-ins and the like.
     pub async fn audited(&self) -> Vec<String> {
         sqlx::query_scalar("select action from auth.audit order by id").fetch_all(&self.app.db).await.unwrap()
+    }
+
+    /// Lets somebody into a team, as an invitation would.
+    pub async fn join(&self, team: TeamId, user: UserId, role: TeamRole) {
+        let command = Command::Join { user, role };
+        let stream = StreamId::of(team, Kind::Team, team);
+        assert!(self.app.log.execute::<Team>(stream, command, &self.command()).await.is_ok());
+        self.settle().await;
     }
 
     /// Makes an API token and returns its secret.

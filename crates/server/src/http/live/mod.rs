@@ -17,13 +17,11 @@ use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::LogError;
 use serde_json::json;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::broadcast, time::MissedTickBehavior};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -32,12 +30,14 @@ use uuid::Uuid;
 const SEND: Duration = Duration::from_secs(10);
 /// How long a connection waits for the process's tail of the log.
 const START: Duration = Duration::from_secs(5);
+/// How long a client may take to answer that the connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Told to a client that was too slow, or whose log is another now: resume from the last position.
 const RESUME: u16 = 4008;
 /// Told to a client that may no longer watch.
 const UNAUTHENTICATED: u16 = 4001;
 /// A client that was seen to be allowed is told what happens for this long.
-const TRUSTED: Duration = Duration::from_secs(1);
+const TRUSTED: TimeDelta = TimeDelta::seconds(1);
 /// The largest frame that a client may send; it has nothing to say.
 const MAX_FRAME: usize = 4096;
 
@@ -73,7 +73,7 @@ async fn live(
     let upgrade = upgrade.map_err(|_| ApiError::invalid("upgrade_required", "this address speaks WebSocket only"))?;
     let upgrade = upgrade.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
     let session = caller.session.filter(|_| !caller.via_token);
-    let watcher = Watcher { user: caller.user, team, session, credential, seen: Instant::now() };
+    let watcher = Watcher { user: caller.user, team, session, credential, seen: app.clock.now() };
     let last = Position { epoch: 0, n: 0 };
     Ok(upgrade.on_upgrade(move |socket| Box::pin(Connection { app, socket, watcher, last }.run(since))))
 }
@@ -111,14 +111,14 @@ struct Watcher {
     session: Option<Uuid>,
     credential: Credential,
     /// When they were last seen to be allowed.
-    seen: Instant,
+    seen: DateTime<Utc>,
 }
 
 impl Watcher {
     /// Whether they still may. An access token need not outlive the connection, the session and the membership that it stood
     /// for must; an API token must be as good as at the beginning.
     async fn may_watch(&mut self, app: &App) -> bool {
-        let asked = Instant::now();
+        let asked = app.clock.now();
         let looked_up = match self.session {
             None => {
                 let caller = self.credential.check(app).await;
@@ -175,6 +175,9 @@ impl Connection {
                 let _ = self.send(Frame::text(resume)).await;
             }
             let _ = self.send(Frame::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+            // A connection that is dropped while the client still sends is reset, and the code may never arrive.
+            let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            let _ = tokio::time::timeout(FAREWELL, answered).await;
         }
     }
 
@@ -239,7 +242,7 @@ impl Connection {
             return Ok(());
         }
         // Nothing is told to somebody who was let go more than a second ago.
-        if self.watcher.seen.elapsed() >= TRUSTED {
+        if self.app.clock.now() - self.watcher.seen >= TRUSTED {
             self.check().await?;
         }
         self.last = message.position;

@@ -1,9 +1,10 @@
 //! What has to happen in the world because of what stands in the log.
 //!
 //! A *reactor* does something once per event; a *reconciler* makes the world match, on a timer, and is harmless to repeat.
-//! So far there is one reconciler: [`remove_orphan_chunks`].
+//! So far there is one reconciler, [`remove_orphan_chunks`], and [`send_mail`], which empties a queue in Postgres.
 
 mod remove_orphan_chunks;
+pub mod send_mail;
 
 pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};
 

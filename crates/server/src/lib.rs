@@ -8,5 +8,6 @@ pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod live;
+pub mod mail;
 pub mod metrics;
 pub mod secrets;

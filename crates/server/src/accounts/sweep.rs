@@ -1,9 +1,10 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{registration, sessions, tokens};
+use super::{invitations, links, registration, sessions, tokens};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
+    mail,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::UserId;
@@ -27,6 +28,8 @@ pub struct Swept {
     pub accounts: usize,
     /// API tokens finished or removed.
     pub tokens: usize,
+    /// Invitations finished or taken back.
+    pub invitations: usize,
 }
 
 /// Sweeps once.
@@ -35,8 +38,14 @@ pub struct Swept {
 /// 503 when log or database are away; the next sweep carries on.
 pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     let before = app.clock.now() - SETTLED;
-    let swept = Swept { accounts: accounts(app, before).await?, tokens: tokens::settle_all(app, before, BATCH).await? };
+    let swept = Swept {
+        accounts: accounts(app, before).await?,
+        tokens: tokens::settle_all(app, before, BATCH).await?,
+        invitations: invitations::settle_all(app, before, BATCH).await?,
+    };
     sessions::purge(app).await?;
+    links::purge(app).await?;
+    mail::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

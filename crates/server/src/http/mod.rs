@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod error;
 pub mod extract;
+mod invitations;
 pub mod live;
 mod middleware;
 pub mod openapi;
@@ -35,6 +36,7 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/v1/auth", accounts::public_routes())
         .nest("/auth", accounts::public_routes())
+        .merge(invitations::public_routes())
         .merge(operations::routes())
 }
 
@@ -49,6 +51,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(accounts::private_routes())
         .merge(teams::routes())
         .merge(tokens::routes())
+        .merge(invitations::routes())
         .merge(reports::routes())
         .merge(runs::routes())
         .merge(projects::routes())

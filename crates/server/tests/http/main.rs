@@ -6,8 +6,10 @@ mod support;
 
 mod accounts;
 mod authorisation;
+mod mail;
 mod operations;
 mod own_sessions;
+mod passwords;
 mod registration;
 mod sessions;
 mod teams;

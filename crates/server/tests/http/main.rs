@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod authorisation;
+mod invitations;
 mod mail;
 mod operations;
 mod own_sessions;

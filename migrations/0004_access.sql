@@ -39,16 +39,28 @@ create table auth.invitations (
     id         uuid        primary key,
     team_id    uuid        not null,
     email      text        not null,
-    -- What the link holds follows from the id, this number and the instance's key: another number, another link.
+    -- What the links hold follows from the id, this number and the instance's key: another number, other links.
     serial     int         not null default 1,
+    -- Of the link that is shown to whoever invites.
     token_hash bytea       not null unique,
-    -- pending until the log has it; accepting while somebody joins; see accounts/invitations.rs.
-    state      text        not null default 'pending' check (state in ('pending', 'active', 'accepting', 'accepted')),
+    -- Of the link that only the mail holds: whoever shows it reads mail to the address.
+    mailed_hash bytea       not null unique,
+    -- Who made it or sent it last: it is good only as long as they may invite.
+    vouched_by uuid        not null,
+    -- pending until the log has it; accepting while somebody joins; revoked until the log has that;
+    -- see accounts/invitations.rs.
+    state      text        not null default 'pending'
+               check (state in ('pending', 'active', 'accepting', 'accepted', 'revoked')),
+    -- Who accepts it.
     user_id    uuid        references auth.users (id) on delete set null,
-    created_at timestamptz not null
+    -- When the state changed: the sweep leaves alone what a request may be working on.
+    changed_at timestamptz not null
 );
 create index invitations_team on auth.invitations (team_id);
-create index invitations_unfinished on auth.invitations (created_at) where state in ('pending', 'accepting');
+create unique index invitations_address on auth.invitations (team_id, lower(email))
+    where state in ('pending', 'active', 'accepting');
+create index invitations_user on auth.invitations (user_id);
+create index invitations_unfinished on auth.invitations (changed_at) where state in ('pending', 'accepting', 'revoked');
 
 -- Mail on its way. Links are made when it is sent, so that no row holds a secret.
 create table auth.mail (
@@ -67,6 +79,8 @@ create table auth.mail (
 );
 create index mail_queue on auth.mail (next_at) where state = 'queued';
 create index mail_subject on auth.mail (subject_id, created_at desc);
+create index mail_recipient on auth.mail (lower(recipient), created_at);
+create index mail_age on auth.mail (created_at);
 
 -- Failures to sign in since the last success, by the hash of the address: also of addresses without an account.
 create table auth.sign_in_failures (

@@ -1,11 +1,13 @@
 //! What has to happen in the world because of what stands in the log.
 //!
 //! A *reactor* does something once per event; a *reconciler* makes the world match, on a timer, and is harmless to repeat.
-//! So far there are reconcilers only: [`remove_orphan_chunks`] and [`erase_deleted_teams`].
+//! So far there are two reconcilers, [`remove_orphan_chunks`] and [`erase_deleted_teams`], and [`send_mail`], which empties a
+//! queue in Postgres.
 
 mod delete_report;
 mod erase_deleted_teams;
 mod remove_orphan_chunks;
+pub mod send_mail;
 
 pub use delete_report::delete_report;
 pub use erase_deleted_teams::{EraseError, erase_deleted_teams};

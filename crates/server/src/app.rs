@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Uploads that are unpacked and parsed at once; each may keep a core busy.
@@ -44,11 +44,13 @@ pub struct App {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The keys.
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
     /// Renders `/metrics`; none where no recorder could be installed.
     pub metrics: Option<PrometheusHandle>,
     /// Where rows are prepared for the projector of this process, if it has one.
     pub fresh: Option<Fresh>,
+    /// Tells the worker of this process, if it has one, that there is mail.
+    pub mail_nudge: Arc<Notify>,
     /// The process's tail of the log.
     pub live: Live,
     /// Turns at sending a report.
@@ -78,12 +80,13 @@ impl App {
     /// Puts the parts together. Start [`App::background`] beside the router.
     pub fn new(
         config: Config,
-        secrets: Secrets,
+        secrets: impl Into<Arc<Secrets>>,
         db: PgPool,
         log: EventLog,
         positions: Positions,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let secrets = secrets.into();
         Self {
             keys: Keys::new(&secrets, config.jwt_access_duration),
             passwords: Passwords::default(),
@@ -96,6 +99,7 @@ impl App {
             known_projects: KnownProjects::new(log.clone()),
             metrics: crate::metrics::install(),
             fresh: None,
+            mail_nudge: Arc::default(),
             closing: CancellationToken::new(),
             config,
             db,

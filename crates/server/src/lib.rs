@@ -8,6 +8,7 @@ pub mod config;
 pub mod http;
 pub mod ingest;
 pub mod live;
+pub mod mail;
 pub mod metrics;
 pub mod rate_limit;
 pub mod secrets;

@@ -41,7 +41,8 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
 const IMPURE: &[&str] = &["tokio", "sqlx", "async-nats", "axum", "reqwest", "tempfile", "libc"];
 
 /// Crates that exactly one room may use (testkit and the benchmarks apart).
-const SOLE_USERS: &[(&str, &str)] = &[("async-nats", "scaledtest-eventlog"), ("axum", "scaledtest-server")];
+const SOLE_USERS: &[(&str, &str)] =
+    &[("async-nats", "scaledtest-eventlog"), ("axum", "scaledtest-server"), ("lettre", "scaledtest-effects")];
 
 #[test]
 fn every_room_imports_only_what_it_may() {

@@ -11,6 +11,7 @@ mod database;
 mod exit;
 mod nats;
 mod place;
+mod smtp;
 
 pub use clock::FakeClock;
 pub use crypto::install_crypto;
@@ -18,6 +19,7 @@ pub use database::{Database, database};
 pub use nats::{Nats, nats, nats_with};
 pub use place::TestDir;
 pub use scaledtest_managed::{Binaries, Durability, Overrides};
+pub use smtp::{Delivered, Smtp};
 
 use std::time::Duration;
 

@@ -23,6 +23,11 @@ impl Email {
         (fits && clean && labels).then(|| Self(text.to_owned()))
     }
 
+    /// What follows the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// As typed.
     pub fn as_str(&self) -> &str {
         &self.0

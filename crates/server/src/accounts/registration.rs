@@ -3,8 +3,11 @@
 //! Every step may be repeated: ids and command ids follow from the account's id, so whoever finds the row pending (the
 //! same person trying again, the sweep) carries on where the first try stopped.
 
-use super::{email::Email, tokens, users, users::User};
-use crate::{app::App, http::error::ApiError};
+use super::{email::Email, invitations, rules, tokens, users, users::User};
+use crate::{
+    app::App,
+    http::{error::ApiError, extract::Faults},
+};
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Claim, Team, User as UserDecider, claim, team, user};
 use scaledtest_domain::{
@@ -12,6 +15,7 @@ use scaledtest_domain::{
 };
 use scaledtest_eventlog::{CommandMeta, ExecuteError, Executed};
 use secrecy::SecretString;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// What everybody's own team is called until they rename it. Never after the person: names stay out of the log.
@@ -70,7 +74,43 @@ async fn resume(app: &App, known: User, password: SecretString, correlation: Uui
     Err(taken())
 }
 
+/// Refuses addresses that accounts of this instance may not have.
+///
+/// # Errors
+/// 403 `email_domain_not_allowed`.
+pub(crate) fn check_domain(app: &App, email: &Email) -> Result<(), ApiError> {
+    let allowed = &app.config.allowed_email_domains;
+    if allowed.is_empty() || allowed.contains(&email.domain().to_lowercase()) {
+        return Ok(());
+    }
+    let message = "accounts with an address of this domain are not allowed here";
+    Err(ApiError::forbidden("email_domain_not_allowed", message))
+}
+
+/// What an invited person gives for a new account.
+///
+/// # Errors
+/// 400 naming every faulty field.
+pub(crate) fn check_newcomer(password: &SecretString, display_name: &str) -> Result<(), ApiError> {
+    let mut faults = Faults::default();
+    rules::check_password(&mut faults, "password", password);
+    rules::check_name(&mut faults, display_name);
+    faults.finish()
+}
+
 async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> Result<Option<User>, ApiError> {
+    let mut conn = app.db.acquire().await?;
+    Ok(insert_in(&mut conn, email, display_name, hash, app.clock.now()).await?)
+}
+
+/// The pending row of a new account; `None` if the address has one.
+pub(crate) async fn insert_in(
+    conn: &mut PgConnection,
+    email: &Email,
+    display_name: &str,
+    hash: String,
+    now: DateTime<Utc>,
+) -> Result<Option<User>, sqlx::Error> {
     let id = UserId::new();
     let inserted = sqlx::query(
         "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
@@ -80,8 +120,8 @@ async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> R
     .bind(email.as_str())
     .bind(display_name)
     .bind(&hash)
-    .bind(app.clock.now())
-    .execute(&app.db)
+    .bind(now)
+    .execute(conn)
     .await?;
     let user = User {
         id,
@@ -101,15 +141,23 @@ async fn insert(app: &App, email: &Email, display_name: &str, hash: String) -> R
 /// 503 when log or database are away, or when the sweep removed the row at this very moment.
 pub async fn finish(app: &App, user: User, correlation: Option<Uuid>) -> Result<Registered, ApiError> {
     // First of all the row becomes young again, so that the sweep leaves it to us. If the sweep holds it, this waits.
-    let touched = sqlx::query("update auth.users set created_at = $2 where id = $1 and state = 'pending'")
-        .bind(user.id.0)
-        .bind(app.clock.now())
-        .execute(&app.db)
-        .await?;
-    if touched.rows_affected() == 0 && !users::by_id(app, user.id).await?.is_some_and(|user| user.active) {
-        return Err(gone());
-    }
+    touch(&mut *app.db.acquire().await?, user.id, app.clock.now()).await?;
     complete(app, user, correlation).await
+}
+
+/// Makes a pending row young again.
+///
+/// # Errors
+/// 503 `registration_removed` when the sweep was faster.
+pub(crate) async fn touch(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<(), ApiError> {
+    let touched = sqlx::query(
+        "update auth.users set created_at = case when state = 'pending' then $2 else created_at end where id = $1",
+    )
+    .bind(user.0)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    if touched.rows_affected() == 0 { Err(gone()) } else { Ok(()) }
 }
 
 fn gone() -> ApiError {
@@ -118,6 +166,14 @@ fn gone() -> ApiError {
 }
 
 async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Registered, ApiError> {
+    if !user.active
+        && let Some((invitation, _)) = invitations::of_newcomer(app, user.id).await?
+    {
+        // Whoever was invited joins that team and gets none of their own.
+        let joined = Box::pin(invitations::finish(app, invitation, user, correlation)).await?;
+        let invitations::Accepted { user, team, position, .. } = joined;
+        return Ok(Registered { user, instance_role: InstanceRole::Member, team, position });
+    }
     let log = Steps { app, user: user.id, at: app.clock.now(), correlation };
     let instance_role = log.instance_role().await?;
     let registered = log.register(instance_role).await?;
@@ -131,16 +187,26 @@ async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Re
     Ok(Registered { user: User { active: true, ..user }, instance_role, team, position })
 }
 
-/// Brings an account back into the log that an older log was put under: its own team is missing there. `None` if it isn't.
+/// Brings the account of somebody who was invited into the log. They never own the instance.
+///
+/// # Errors
+/// 503 when log or database are away.
+pub(crate) async fn register_member(app: &App, user: UserId, correlation: Option<Uuid>) -> Result<Position, ApiError> {
+    let known = app.log.state::<UserDecider>(&StreamId::global(Kind::User, user)).await?;
+    let log = Steps { app, user, at: app.clock.now(), correlation };
+    log.register(known.registered.unwrap_or(InstanceRole::Member)).await
+}
+
+/// Brings an account back into the log that an older log was put under: it is missing there. `None` if it isn't.
 ///
 /// # Errors
 /// 503 when log or database are away.
 pub async fn restore(app: &App, user: &User, correlation: Uuid) -> Result<Option<Registered>, ApiError> {
-    let team = own_team(user.id);
-    if !user.active || !app.log.load(&StreamId::of(team, Kind::Team, team)).await?.is_empty() {
+    if !user.active || !app.log.load(&StreamId::global(Kind::User, user.id)).await?.is_empty() {
         return Ok(None);
     }
-    tracing::warn!(user = %user.id, "the log knows nothing of this account's team; it is made again");
+    let team = own_team(user.id);
+    tracing::warn!(user = %user.id, "the log knows nothing of this account; it is made again, with its team");
     // Its tokens are lost with it: they would work again, but nobody would see them in the list.
     tokens::forget_team(app, team).await?;
     complete(app, user.clone(), Some(correlation)).await.map(Some)
@@ -163,9 +229,12 @@ pub async fn settle(app: &App, user: UserId, before: DateTime<Utc>) -> Result<bo
     if locked.is_none() {
         return Ok(false);
     }
-    if app.log.load(&StreamId::global(Kind::User, user)).await?.is_empty() {
+    // Of an invited person the log has the acceptance first.
+    let has_joined = invitations::of_newcomer(app, user).await?.is_some_and(|(_, is_accepted)| is_accepted);
+    if !has_joined && app.log.load(&StreamId::global(Kind::User, user)).await?.is_empty() {
         let log = Steps { app, user, at: app.clock.now(), correlation: None };
         log.release().await?;
+        invitations::give_back(&mut tx, user).await?;
         sqlx::query("delete from auth.users where id = $1").bind(user.0).execute(&mut *tx).await?;
         tx.commit().await?;
         return Ok(true);

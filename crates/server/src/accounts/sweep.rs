@@ -1,10 +1,10 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{attempts, registration, sessions, teams, tokens, usage};
+use super::{attempts, invitations, links, registration, sessions, teams, tokens, usage};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
-    rate_limit,
+    mail, rate_limit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::UserId;
@@ -28,6 +28,8 @@ pub struct Swept {
     pub accounts: usize,
     /// API tokens finished or removed.
     pub tokens: usize,
+    /// Invitations finished or taken back.
+    pub invitations: usize,
 }
 
 /// Sweeps once.
@@ -36,12 +38,18 @@ pub struct Swept {
 /// 503 when log or database are away; the next sweep carries on.
 pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     let before = app.clock.now() - SETTLED;
-    let swept = Swept { accounts: accounts(app, before).await?, tokens: tokens::settle_all(app, before, BATCH).await? };
+    let swept = Swept {
+        accounts: accounts(app, before).await?,
+        tokens: tokens::settle_all(app, before, BATCH).await?,
+        invitations: invitations::settle_all(app, before, BATCH).await?,
+    };
     sessions::purge(app).await?;
     teams::purge(app).await?;
     attempts::purge(app).await?;
     rate_limit::purge(app).await?;
     usage::purge(app).await?;
+    links::purge(app).await?;
+    mail::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

@@ -3,7 +3,7 @@
 use crate::{app::App, http::error::ApiError};
 use scaledtest_domain::{InstanceRole, UserId};
 use scaledtest_projections::access::queries as access;
-use sqlx::Row;
+use sqlx::{PgPool, Row};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -54,14 +54,19 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<User, sqlx::Error> {
 /// # Errors
 /// What the database says.
 pub async fn by_email(app: &App, email: &str) -> Result<Option<User>, ApiError> {
+    Ok(find_by_email(&app.db, email).await?)
+}
+
+/// As [`by_email`], for who has no more than the database.
+pub(crate) async fn find_by_email(db: &PgPool, email: &str) -> Result<Option<User>, sqlx::Error> {
     let row = sqlx::query(
         "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
          from auth.users where lower(email) = lower($1)",
     )
     .bind(email.trim())
-    .fetch_optional(&app.db)
+    .fetch_optional(db)
     .await?;
-    Ok(row.as_ref().map(read).transpose()?)
+    row.as_ref().map(read).transpose()
 }
 
 /// By id.
@@ -69,14 +74,19 @@ pub async fn by_email(app: &App, email: &str) -> Result<Option<User>, ApiError> 
 /// # Errors
 /// What the database says.
 pub async fn by_id(app: &App, user: UserId) -> Result<Option<User>, ApiError> {
+    Ok(find_by_id(&app.db, user).await?)
+}
+
+/// As [`by_id`], for who has no more than the database.
+pub(crate) async fn find_by_id(db: &PgPool, user: UserId) -> Result<Option<User>, sqlx::Error> {
     let row = sqlx::query(
         "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
          from auth.users where id = $1",
     )
     .bind(user.0)
-    .fetch_optional(&app.db)
+    .fetch_optional(db)
     .await?;
-    Ok(row.as_ref().map(read).transpose()?)
+    row.as_ref().map(read).transpose()
 }
 
 /// Several, by id; who has no account is left out.

@@ -8,13 +8,16 @@ use crate::{
     app::{App, AppState},
     config::{Config, ServerArgs, system_clock},
     http,
+    mail::{self, Letters},
     secrets::Secrets,
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use scaledtest_effects::send_mail::Mailer;
 use scaledtest_projections::{self as projections, Fresh, Positions, Runner, Setup};
+use sqlx::PgPool;
 use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, signal::unix::SignalKind};
+use tokio::{net::TcpListener, signal::unix::SignalKind, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long open requests may take to end once the server stops.
@@ -100,13 +103,18 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
             projections: projections::all(),
         })
     });
+    let (secrets, mail_nudge) = (Arc::new(secrets), Arc::<Notify>::default());
     if roles.contains(&Role::Effects) {
         tasks.spawn(scaledtest_effects::run(log.clone(), db.clone(), system_clock(), background.clone()));
+        if let Some(mailer) = mailer(&config, &secrets, &db)? {
+            tasks.spawn(mailer.run(Arc::clone(&mail_nudge), background.clone()));
+        }
     }
     let served = match listener {
         Some(listener) => {
             let mut app = App::new(config, secrets, db, log, positions, system_clock());
             app.fresh = runner.is_some().then_some(fresh);
+            app.mail_nudge = mail_nudge;
             let app: AppState = Arc::new(app);
             std::fs::create_dir_all(app.spool_dir()).context("cannot make the directory for uploads")?;
             app.background(&tasks);
@@ -130,6 +138,18 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
         tracing::warn!("background work did not end in time");
     }
     served
+}
+
+/// Who sends mail, if it is sent.
+fn mailer(config: &Config, secrets: &Arc<Secrets>, db: &PgPool) -> anyhow::Result<Option<Mailer>> {
+    let Some(settings) = &config.mail else { return Ok(None) };
+    let letters = Letters {
+        db: db.clone(),
+        secrets: Arc::clone(secrets),
+        base_url: config.base_url.clone(),
+        clock: system_clock(),
+    };
+    Ok(Some(Mailer::new(db.clone(), system_clock(), &mail::smtp(settings), Arc::new(letters))?))
 }
 
 async fn serve(app: AppState, listener: TcpListener, stop: &CancellationToken) -> anyhow::Result<()> {

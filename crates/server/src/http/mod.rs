@@ -4,6 +4,7 @@ pub mod accounts;
 mod admin;
 pub mod error;
 pub mod extract;
+mod invitations;
 mod limit;
 pub mod live;
 mod middleware;
@@ -39,6 +40,7 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .nest("/api/v1/auth", accounts::public_routes())
         .nest("/auth", accounts::public_routes())
+        .merge(invitations::public_routes())
         .merge(operations::routes())
 }
 
@@ -54,6 +56,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(admin::routes())
         .merge(teams::routes())
         .merge(tokens::routes())
+        .merge(invitations::routes())
         .merge(reports::routes())
         .merge(runs::routes())
         .merge(projects::routes())

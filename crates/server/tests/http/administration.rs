@@ -230,3 +230,23 @@ async fn an_api_token_used_from_an_address_for_the_first_time_is_noted_once() {
     assert_eq!((&line["actor_email"], &line["team_id"]), (&json!("bob@example.org"), &json!(bob.team)));
     assert_eq!(line["resource_type"], "token");
 }
+
+#[tokio::test]
+async fn an_owner_of_the_instance_hands_somebody_a_link_for_a_new_password() {
+    let server = TestApp::start().await;
+    let (ada, bob) = two(&server).await;
+    let path = format!("/api/v1/admin/users/{}/reset-password", bob.user);
+    server.post(&bob.token, &path, json!({})).await.refused(403, "forbidden");
+    let handed = server.post(&ada.token, &path, json!({})).await.expect(200);
+    assert_eq!((&handed["mailed"], &handed["expires_at"]), (&json!(false), &json!("2026-01-15T13:00:00Z")));
+    // Whoever is in is out, and the old password is good until the link is used.
+    server.get(&bob.token, "/api/v1/teams").await.refused(401, "invalid_token");
+    log_in(&server, "bob@example.org").await.expect(200);
+    let token = handed["reset_url"].as_str().unwrap().strip_prefix("http://localhost:8080/reset-password/").unwrap();
+    let new = json!({"token": token, "password": "another horse battery"});
+    server.post("", "/auth/reset-password", new).await.expect(200);
+    log_in(&server, "bob@example.org").await.refused(401, "invalid_credentials");
+    let noted = audit(&server, &ada, "?action=password_reset_handed").await;
+    let line = &noted["audit_log"][0];
+    assert_eq!((&line["actor_id"], &line["resource_id"]), (&json!(ada.user), &json!(bob.user)));
+}

@@ -9,10 +9,14 @@ use std::collections::BTreeSet;
 
 /// What anybody may call. A new public operation must be added here, deliberately.
 const PUBLIC: &[&str] = &[
+    "accept_invitation",
     "csrf_token",
     "csrf_token_at_auth",
+    "forgot_password",
+    "forgot_password_at_auth",
     "get_docs",
     "get_health",
+    "get_invitation",
     "get_metrics",
     "get_openapi",
     "get_readiness",
@@ -24,6 +28,10 @@ const PUBLIC: &[&str] = &[
     "refresh_at_auth",
     "register",
     "register_at_auth",
+    "reset_password",
+    "reset_password_at_auth",
+    "verify_email",
+    "verify_email_at_auth",
 ];
 
 /// An operation of the document.

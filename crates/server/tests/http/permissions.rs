@@ -28,10 +28,16 @@ use Rule::{InstanceOwner, Member, Own, Person as Signed, PersonWithRole, Role};
 
 fn rule(operation: &str) -> Option<Rule> {
     Some(match operation {
-        "get_me" | "update_me" | "create_team" | "list_sessions" | "end_session" | "end_sessions" => Signed,
-        "list_users" | "change_user" | "list_all_teams" | "list_audit_log" | "export_audit_log" | "list_settings" => {
-            InstanceOwner
-        }
+        "get_me"
+        | "update_me"
+        | "create_team"
+        | "list_sessions"
+        | "end_session"
+        | "end_sessions"
+        | "change_password"
+        | "resend_verification" => Signed,
+        "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
+        | "list_settings" => InstanceOwner,
         "list_projects"
         | "list_reports"
         | "get_report"
@@ -44,10 +50,12 @@ fn rule(operation: &str) -> Option<Rule> {
         | "watch_live"
         | "get_team"
         | "list_members"
-        | "list_tokens" => Member(Scope::Read),
+        | "list_tokens"
+        | "list_invitations" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
         "upload_report" => Role(TeamRole::Maintainer, Scope::Upload),
         "delete_report" => Role(TeamRole::Maintainer, Scope::Write),
+        "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "rename_team" | "delete_team" | "transfer_team" | "change_member" | "create_token"
         | "revoke_token" => PersonWithRole(TeamRole::Owner),

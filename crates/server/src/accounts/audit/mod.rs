@@ -46,6 +46,8 @@ actions! {
     PasswordResetRequested "password_reset_requested",
     /// Somebody set a new password by such a link.
     PasswordReset "password_reset",
+    /// An owner of the instance made such a link for somebody.
+    PasswordResetHanded "password_reset_handed",
     /// Somebody proved that an address is theirs.
     EmailVerified "email_verified",
 }
@@ -60,15 +62,34 @@ pub fn actions() -> Vec<&'static str> {
 
 /// Notes it. `email` only where there is no account to name. That this fails is logged and no reason to refuse.
 pub async fn note(app: &App, action: Action, user: Option<UserId>, email: Option<&str>, client: &Client) {
+    insert(app, action, None, user, email, client).await;
+}
+
+/// As [`note`], of what one person did to another.
+pub async fn note_by(app: &App, action: Action, actor: UserId, user: UserId, client: &Client) {
+    insert(app, action, Some(actor), Some(user), None, client).await;
+}
+
+async fn insert(
+    app: &App,
+    action: Action,
+    actor: Option<UserId>,
+    user: Option<UserId>,
+    email: Option<&str>,
+    client: &Client,
+) {
     let email: Option<String> = email.map(|email| email.chars().filter(|c| *c != '\0').take(254).collect());
-    let noted = sqlx::query("insert into auth.audit (at, action, user_id, email, ip) values ($1, $2, $3, $4, $5)")
-        .bind(app.clock.now())
-        .bind(action.as_str())
-        .bind(user.map(|user| user.0))
-        .bind(email)
-        .bind(&client.ip)
-        .execute(&app.db)
-        .await;
+    let noted = sqlx::query(
+        "insert into auth.audit (at, action, actor_id, user_id, email, ip) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(app.clock.now())
+    .bind(action.as_str())
+    .bind(actor.map(|actor| actor.0))
+    .bind(user.map(|user| user.0))
+    .bind(email)
+    .bind(&client.ip)
+    .execute(&app.db)
+    .await;
     if let Err(error) = noted {
         tracing::error!(%error, action = action.as_str(), "cannot note a sign-in");
     }

@@ -1,8 +1,8 @@
 //! The caller's own account.
 
-use super::{UserBody, session::check_name};
+use super::UserBody;
 use crate::{
-    accounts::users,
+    accounts::{rules::check_name, users},
     app::AppState,
     http::{
         error::ApiError,

@@ -3,7 +3,10 @@
 mod cookie;
 mod me;
 mod own_sessions;
+mod recovery;
 mod session;
+
+pub(in crate::http) use session::secret;
 
 use crate::{
     accounts::{Client, sessions, users::User},
@@ -30,6 +33,9 @@ pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::refresh))
         .routes(routes!(session::logout))
         .routes(routes!(session::csrf_token))
+        .routes(routes!(recovery::forgot_password))
+        .routes(routes!(recovery::reset_password))
+        .routes(routes!(recovery::verify_email))
 }
 
 /// What is about the caller.
@@ -38,6 +44,8 @@ pub(super) fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(me::get_me, me::update_me))
         .routes(routes!(own_sessions::list_sessions, own_sessions::end_sessions))
         .routes(routes!(own_sessions::end_session))
+        .routes(routes!(recovery::change_password))
+        .routes(routes!(recovery::resend_verification))
 }
 
 /// An account, as its owner sees it.

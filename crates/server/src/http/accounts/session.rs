@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        Client, attempts, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User,
+        Client, attempts, audit, csrf, email::Email, recovery, registration, rules, sessions, sessions::Refreshed,
+        users, users::User,
     },
     app::{App, AppState},
     http::{
@@ -23,18 +24,11 @@ use axum::{
 };
 use scaledtest_domain::{InstanceRole, TeamId};
 use scaledtest_projections::access::queries as access;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// Passwords have at least this many characters.
-const MIN_PASSWORD: usize = 8;
-/// And at most this many: hashing more is work for nothing.
-const MAX_PASSWORD: usize = 1024;
-/// Names have at most this many characters.
-pub(super) const MAX_NAME: usize = 255;
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(in crate::http) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
 }
 
@@ -71,6 +65,7 @@ pub(super) async fn register(
     let registered = registration::register(&app, &email, body.password, &name, request.correlation()).await?;
     let (user, role, team) = (registered.user, registered.instance_role, registered.team);
     audit::note(&app, audit::Action::Registered, Some(user.id), None, &client).await;
+    recovery::queue_verification(&app, &user).await;
     let (body, token) = sign_in(&app, user, role, Some(team), &client).await?;
     let written = after_write(&app, registered.position, &["access"], false).await;
     Ok((StatusCode::CREATED, written, refresh_cookie(&app, &headers, &token), Json(body)).into_response())
@@ -80,19 +75,10 @@ fn checked(body: &RegisterBody) -> Result<Email, ApiError> {
     let mut faults = Faults::default();
     let email = Email::parse(&body.email);
     faults.check(email.is_some(), "email", "must be an e-mail address");
-    let password = body.password.expose_secret().chars().count();
-    let fits = (MIN_PASSWORD..=MAX_PASSWORD).contains(&password);
-    faults.check(fits, "password", format!("must have {MIN_PASSWORD} to {MAX_PASSWORD} characters"));
-    check_name(&mut faults, &body.display_name);
+    rules::check_password(&mut faults, "password", &body.password);
+    rules::check_name(&mut faults, &body.display_name);
     faults.finish()?;
     email.ok_or_else(|| ApiError::internal("an unreadable address passed"))
-}
-
-/// A shown name is there, not too long, and something that the database can keep.
-pub(super) fn check_name(faults: &mut Faults, name: &str) {
-    let length = (1..=MAX_NAME).contains(&name.chars().count()) && !name.trim().is_empty();
-    let message = format!("must have 1 to {MAX_NAME} characters");
-    faults.check(length && !name.contains('\0'), "display_name", message);
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -122,8 +108,7 @@ pub(super) async fn login(
 ) -> Result<Response, ApiError> {
     let mut faults = Faults::default();
     faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
-    let length = body.password.expose_secret().chars().count();
-    faults.check((1..=MAX_PASSWORD).contains(&length), "password", format!("must have 1 to {MAX_PASSWORD} characters"));
+    rules::check_present(&mut faults, "password", &body.password);
     faults.finish()?;
     attempts::check(&app, &body.email).await?;
     let known = users::by_email(&app, &body.email).await?;

@@ -22,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(users::list_users))
         .routes(routes!(users::change_user))
+        .routes(routes!(users::hand_reset))
         .routes(routes!(teams::list_all_teams))
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::export_audit_log))

@@ -2,7 +2,11 @@
 
 use super::{instance_owner, page, pattern};
 use crate::{
-    accounts::{sessions, users},
+    accounts::{
+        Client,
+        audit::{self, Action},
+        recovery, sessions, users,
+    },
     app::{App, AppState},
     http::{
         error::ApiError,
@@ -234,4 +238,36 @@ async fn execute(
     };
     let executed = app.log.execute::<User>(StreamId::global(Kind::User, user), command, &meta).await;
     executed.map(|executed| executed.position).map_err(ApiError::from_execute)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HandedReset)]
+pub(super) struct ResetBody {
+    /// The page with the link, to be handed to the person. Shown this once.
+    reset_url: String,
+    expires_at: DateTime<Utc>,
+    /// Whether the person gets a link by mail, too.
+    mailed: bool,
+}
+
+/// End somebody's sessions, and make a link with which they set a new password
+#[utoipa::path(post, path = "/api/v1/admin/users/{user_id}/reset-password", tag = "administration",
+    params(("user_id" = uuid::Uuid, Path, description = "The account")),
+    responses(
+        (status = 200, description = "The link; the present password stays until it is used", body = ResetBody),
+        (status = 403, description = "Only owners of the instance, and not through an API token"),
+        (status = 404, description = "user_not_found"),
+    ))]
+pub(super) async fn hand_reset(
+    State(app): State<AppState>,
+    caller: Caller,
+    client: Client,
+    PathId(user): PathId<UserId>,
+) -> Result<Json<ResetBody>, ApiError> {
+    let actor = instance_owner(&app, &caller).await?;
+    let gone = || ApiError::not_found("user_not_found", "user not found");
+    let user = users::by_id(&app, user).await?.ok_or_else(gone)?;
+    let handed = recovery::hand_reset(&app, &user).await?;
+    audit::note_by(&app, Action::PasswordResetHanded, actor, user.id, &client).await;
+    Ok(Json(ResetBody { reset_url: handed.url, expires_at: handed.expires_at, mailed: handed.mailed }))
 }

@@ -1,7 +1,9 @@
 //! What every request handler can reach.
 
 use crate::{
-    accounts::{jwt::Keys, passwords::Passwords, tokens::TokenCache, usage::Usage},
+    accounts::{
+        issuers::Issuers, jwt::Keys, passwords::Passwords, sealed::Seal, tokens::TokenCache, usage::Usage,
+    },
     config::Config,
     http::error::ApiError,
     live::Live,
@@ -64,6 +66,10 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// API tokens seen in the last second.
     pub(crate) token_cache: TokenCache,
+    /// Binds a sign-in elsewhere to the browser that began it.
+    pub(crate) tickets: Seal,
+    /// Issuers elsewhere, and their keys.
+    pub(crate) issuers: Issuers,
     /// Last uses of API tokens, on their way to the database.
     pub(crate) usage: Usage,
 }
@@ -85,6 +91,8 @@ impl App {
             keys: Keys::new(&secrets, config.jwt_access_duration),
             passwords: Passwords::default(),
             token_cache: TokenCache::default(),
+            tickets: Seal::new(&secrets, "oauth-state"),
+            issuers: Issuers::default(),
             usage: Usage::default(),
             live: Live::new(log.clone()),
             bodies: Turns::new(BODIES, UPLOAD_TURN),

@@ -2,7 +2,8 @@
 
 use super::Client;
 use crate::app::App;
-use scaledtest_domain::UserId;
+use scaledtest_domain::{TeamId, UserId};
+use serde_json::Value;
 
 /// What is noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Action {
     SignedOut,
     /// A refresh token was used again after its time; the session was ended.
     RefreshTokenReused,
+    /// An account at another provider signs somebody in from now on.
+    IdentityLinked,
 }
 
 impl Action {
@@ -27,6 +30,7 @@ impl Action {
             Self::Registered => "registered",
             Self::SignedOut => "signed_out",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::IdentityLinked => "identity_linked",
         }
     }
 }
@@ -42,6 +46,36 @@ pub async fn note(app: &App, action: Action, user: Option<UserId>, email: Option
         .bind(&client.ip)
         .execute(&app.db)
         .await;
+    if let Err(error) = noted {
+        tracing::error!(%error, action = action.as_str(), "cannot note a sign-in");
+    }
+}
+
+/// What is known of an act beside what it is.
+#[derive(Debug, Default)]
+pub struct Circumstances {
+    /// Whose account.
+    pub user: Option<UserId>,
+    /// Whose team.
+    pub team: Option<TeamId>,
+    /// More, for people to read: never a secret.
+    pub detail: Option<Value>,
+}
+
+/// As [`note`], with more to say.
+pub async fn note_with(app: &App, action: Action, circumstances: Circumstances, client: &Client) {
+    let Circumstances { user, team, detail } = circumstances;
+    let noted = sqlx::query(
+        "insert into auth.audit (at, action, user_id, team_id, detail, ip) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(app.clock.now())
+    .bind(action.as_str())
+    .bind(user.map(|user| user.0))
+    .bind(team.map(|team| team.0))
+    .bind(detail)
+    .bind(&client.ip)
+    .execute(&app.db)
+    .await;
     if let Err(error) = noted {
         tracing::error!(%error, action = action.as_str(), "cannot note a sign-in");
     }

@@ -3,13 +3,18 @@
 //! Personal data and hashes of secrets are rows of the schema `auth`; the log knows ids only. A row is written as pending,
 //! then the commit, then the row is made active; [`sweep`] finishes or removes what a crash left between.
 
+pub mod admission;
 pub mod audit;
 pub mod csrf;
 pub mod email;
 pub(crate) mod identify;
+pub(crate) mod issuers;
 pub(crate) mod jwt;
+pub mod oauth;
+pub(crate) mod outbound;
 pub(crate) mod passwords;
 pub mod registration;
+pub(crate) mod sealed;
 pub mod sessions;
 pub mod sweep;
 pub mod tokens;

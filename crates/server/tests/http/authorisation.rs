@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 const PUBLIC: &[&str] = &[
     "csrf_token",
     "csrf_token_at_auth",
+    "finish_oauth",
+    "finish_oauth_at_auth",
     "get_docs",
     "get_health",
     "get_metrics",
@@ -24,6 +26,10 @@ const PUBLIC: &[&str] = &[
     "refresh_at_auth",
     "register",
     "register_at_auth",
+    "sign_in_methods",
+    "sign_in_methods_at_auth",
+    "start_oauth",
+    "start_oauth_at_auth",
 ];
 
 struct Operation {

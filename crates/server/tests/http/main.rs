@@ -5,7 +5,10 @@
 mod support;
 
 mod accounts;
+mod admission;
 mod authorisation;
+mod oauth;
+mod oauth_attacks;
 mod operations;
 mod registration;
 mod sessions;

@@ -2,6 +2,7 @@
 
 mod cookie;
 mod me;
+mod oauth;
 mod session;
 
 use crate::{
@@ -28,11 +29,14 @@ pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::refresh))
         .routes(routes!(session::logout))
         .routes(routes!(session::csrf_token))
+        .routes(routes!(oauth::methods))
+        .routes(routes!(oauth::start))
+        .routes(routes!(oauth::callback))
 }
 
 /// What is about the caller.
 pub(super) fn private_routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(me::get_me, me::update_me))
+    OpenApiRouter::new().routes(routes!(me::get_me, me::update_me)).routes(routes!(oauth::list_identities))
 }
 
 /// An account, as its owner sees it.

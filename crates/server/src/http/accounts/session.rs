@@ -6,7 +6,9 @@ use super::{
     sign_in,
 };
 use crate::{
-    accounts::{Client, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User},
+    accounts::{
+        Client, admission, audit, csrf, email::Email, registration, sessions, sessions::Refreshed, users, users::User,
+    },
     app::{App, AppState},
     http::{
         error::ApiError,
@@ -32,7 +34,7 @@ const MAX_PASSWORD: usize = 1024;
 /// Names have at most this many characters.
 pub(super) const MAX_NAME: usize = 255;
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
     String::deserialize(deserializer).map(SecretString::from)
 }
 
@@ -55,6 +57,7 @@ pub(super) struct RegisterBody {
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = RegisterBody, responses(
     (status = 201, description = "Registered and signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
     (status = 400, description = "Faulty fields, each named in details"),
+    (status = 403, description = "registration_closed or email_domain_not_allowed"),
     (status = 409, description = "email_taken"),
 ))]
 pub(super) async fn register(
@@ -65,6 +68,7 @@ pub(super) async fn register(
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<Response, ApiError> {
     let email = checked(&body)?;
+    admission::admit(&app, &email, admission::Way::Uninvited).await?;
     let name = body.display_name;
     let registered = registration::register(&app, &email, body.password, &name, request.correlation()).await?;
     let (user, role, team) = (registered.user, registered.instance_role, registered.team);

@@ -2,7 +2,7 @@
 
 use crate::{
     accounts::{
-        issuers::Issuers, jwt::Keys, passwords::Passwords, sealed::Seal, tokens::TokenCache, usage::Usage,
+        issuers::Issuers, jwt::Keys, passwords::Passwords, publishers, sealed::Seal, tokens::TokenCache, usage::Usage,
     },
     config::Config,
     http::error::ApiError,
@@ -66,6 +66,8 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// API tokens seen in the last second.
     pub(crate) token_cache: TokenCache,
+    /// Writes and checks the tokens of CI workflows.
+    pub(crate) upload_tokens: publishers::Tokens,
     /// Binds a sign-in elsewhere to the browser that began it.
     pub(crate) tickets: Seal,
     /// Issuers elsewhere, and their keys.
@@ -91,6 +93,7 @@ impl App {
             keys: Keys::new(&secrets, config.jwt_access_duration),
             passwords: Passwords::default(),
             token_cache: TokenCache::default(),
+            upload_tokens: publishers::Tokens::new(&secrets),
             tickets: Seal::new(&secrets, "oauth-state"),
             issuers: Issuers::default(),
             usage: Usage::default(),

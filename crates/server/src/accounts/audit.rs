@@ -20,6 +20,10 @@ pub enum Action {
     RefreshTokenReused,
     /// An account at another provider signs somebody in from now on.
     IdentityLinked,
+    /// A CI workflow got a token for uploads.
+    TokenExchanged,
+    /// It did not.
+    TokenExchangeRefused,
 }
 
 impl Action {
@@ -31,6 +35,8 @@ impl Action {
             Self::SignedOut => "signed_out",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::IdentityLinked => "identity_linked",
+            Self::TokenExchanged => "token_exchanged",
+            Self::TokenExchangeRefused => "token_exchange_refused",
         }
     }
 }

@@ -1,6 +1,9 @@
 //! From a credential to a caller.
 
-use super::tokens::{self, PREFIX};
+use super::{
+    publishers,
+    tokens::{self, PREFIX},
+};
 use crate::{
     app::App,
     http::{error::ApiError, extract::Caller},
@@ -25,6 +28,8 @@ pub(crate) async fn identify(app: &App, credential: &str, team: Option<&HeaderVa
     let asked = Asked::of(team);
     if credential.starts_with(PREFIX) {
         by_token(app, credential, asked).await
+    } else if app.upload_tokens.claims(credential) {
+        by_publisher(app, credential, asked).await
     } else {
         by_jwt(app, credential, asked).await
     }
@@ -57,12 +62,6 @@ async fn by_token(app: &App, secret: &str, asked: Asked) -> Result<Caller, ApiEr
         return Err(ApiError::unauthenticated("token_expired", "this API token has expired"));
     }
     app.usage.note(standing.token, now);
-    let elsewhere = match asked {
-        Asked::Team(team) if team != Some(standing.team) => {
-            Some(ApiError::forbidden("token_of_other_team", "this API token belongs to another team"))
-        }
-        _ => None,
-    };
     Ok(Caller {
         user: standing.user,
         team: Some(standing.team),
@@ -71,8 +70,30 @@ async fn by_token(app: &App, secret: &str, asked: Asked) -> Result<Caller, ApiEr
         scopes: standing.scopes,
         via_token: true,
         memberships: vec![(standing.team, standing.role)],
-        team_error: elsewhere,
+        team_error: elsewhere(asked, standing.team),
     })
+}
+
+/// A CI workflow, on behalf of the team itself: its trust outlives whoever gave it their word.
+async fn by_publisher(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError> {
+    let publisher = publishers::look_up(app, token).await?;
+    let (team, role) = (publisher.team_id, TeamRole::Maintainer);
+    Ok(Caller {
+        user: publisher.user_id,
+        team: Some(team),
+        role: Some(role),
+        actor: Actor::Publisher(publisher.id),
+        scopes: vec![Scope::Upload],
+        via_token: true,
+        memberships: vec![(team, role)],
+        team_error: elsewhere(asked, team),
+    })
+}
+
+/// A token is for one team, whatever the request asks for.
+fn elsewhere(asked: Asked, own: TeamId) -> Option<ApiError> {
+    let other = matches!(asked, Asked::Team(team) if team != Some(own));
+    other.then(|| ApiError::forbidden("token_of_other_team", "this API token belongs to another team"))
 }
 
 async fn by_jwt(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError> {

@@ -13,6 +13,7 @@ pub(crate) mod jwt;
 pub mod oauth;
 pub(crate) mod outbound;
 pub(crate) mod passwords;
+pub mod publishers;
 pub mod registration;
 pub(crate) mod sealed;
 pub mod sessions;
@@ -20,6 +21,7 @@ pub mod sweep;
 pub mod tokens;
 pub mod usage;
 pub mod users;
+pub(crate) mod workflows;
 
 use sha2::{Digest, Sha256};
 

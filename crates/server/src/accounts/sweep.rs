@@ -1,6 +1,6 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{registration, sessions, tokens};
+use super::{registration, sessions, tokens, workflows};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
@@ -37,6 +37,7 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     let before = app.clock.now() - SETTLED;
     let swept = Swept { accounts: accounts(app, before).await?, tokens: tokens::settle_all(app, before, BATCH).await? };
     sessions::purge(app).await?;
+    workflows::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

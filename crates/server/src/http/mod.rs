@@ -8,6 +8,7 @@ mod middleware;
 pub mod openapi;
 mod operations;
 mod projects;
+mod publishers;
 pub mod reports;
 pub mod runs;
 mod teams;
@@ -49,6 +50,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(accounts::private_routes())
         .merge(teams::routes())
         .merge(tokens::routes())
+        .merge(publishers::routes())
         .merge(reports::routes())
         .merge(runs::routes())
         .merge(projects::routes())

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 const PUBLIC: &[&str] = &[
     "csrf_token",
     "csrf_token_at_auth",
+    "exchange_oidc_token",
+    "exchange_oidc_token_at_auth",
     "finish_oauth",
     "finish_oauth_at_auth",
     "get_docs",

@@ -10,6 +10,7 @@ mod authorisation;
 mod oauth;
 mod oauth_attacks;
 mod operations;
+mod publishers;
 mod registration;
 mod sessions;
 mod teams;

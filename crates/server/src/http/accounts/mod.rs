@@ -1,6 +1,7 @@
 //! Registration, signing in and out, and the caller's own account.
 
 mod cookie;
+mod exchange;
 mod me;
 mod oauth;
 mod session;
@@ -29,6 +30,7 @@ pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(session::refresh))
         .routes(routes!(session::logout))
         .routes(routes!(session::csrf_token))
+        .routes(routes!(exchange::exchange))
         .routes(routes!(oauth::methods))
         .routes(routes!(oauth::start))
         .routes(routes!(oauth::callback))

@@ -280,3 +280,33 @@ async fn groups_become_roles_at_each_sign_in() {
     assert_eq!(browser.sign_in("/auth/oidc", &with_groups(json!(["everybody"]))).await, "/");
     assert_eq!(roles(&mut browser).await[0], some("owner"));
 }
+
+#[tokio::test]
+async fn a_sign_up_that_a_crash_interrupted_is_finished_by_the_next_sign_in() {
+    let providers = Providers::start().await;
+    let server = providers.server().await;
+    let ada = person("ada", "ada@example.com");
+    let mut browser = Browser::new(&server);
+    browser.sign_in("/auth/oidc", &ada).await;
+    let (before, _) = browser.me().await;
+    // As if the process had died after the log, and another after its row.
+    sqlx::query("update auth.users set state = 'pending'").execute(&server.app.db).await.unwrap();
+    assert_eq!(browser.sign_in("/auth/oidc", &ada).await, "/");
+    assert_eq!(browser.me().await.0, before);
+    let state: String = sqlx::query_scalar("select state from auth.users").fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(state, "active");
+}
+
+#[tokio::test]
+async fn somebody_who_signs_up_in_two_tabs_at_once_has_one_account() {
+    let providers = Providers::start().await;
+    let server = providers.server().await;
+    let (mut one, mut two) = (Browser::new(&server), Browser::new(&server));
+    let ada = person("ada", "ada@example.com");
+    let (first, second) = (one.leave("/auth/oidc").await, two.leave("/auth/google").await);
+    let (first, second) = (one.visit(first, &ada).await, two.visit(second, &ada).await);
+    let pages = tokio::join!(one.arrive(&first), two.arrive(&second));
+    assert_eq!((pages.0.as_str(), pages.1.as_str()), ("/", "/"));
+    let (a, b) = (one.me().await.0, two.me().await.0);
+    assert_eq!(a, b);
+}

@@ -91,6 +91,13 @@ create table auth.sign_in_failures (
 );
 create index sign_in_failures_age on auth.sign_in_failures (at);
 
+-- Workflow tokens that were exchanged: each is good once. By the hash of issuer and token id, until the token has expired.
+create table auth.used_workflow_tokens (
+    token_hash bytea       primary key,
+    expires_at timestamptz not null
+);
+create index used_workflow_tokens_expiry on auth.used_workflow_tokens (expires_at);
+
 -- Addresses from which API tokens were used.
 create table auth.token_addresses (
     token_id uuid        not null,

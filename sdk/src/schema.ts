@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts elsewhere that sign the caller in */
+        get: operations["list_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -90,6 +107,44 @@ export interface paths {
         patch: operations["update_me"];
         trace?: never;
     };
+    "/api/v1/auth/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How people sign in on this instance */
+        get: operations["sign_in_methods"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/oidc-exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a CI workflow's token for one that can upload
+         * @description Without any secret in the CI system: a team trusts a repository (trusted publishers), and the CI system vouches for its
+         *     workflows. Each of its tokens is good for one exchange.
+         */
+        post: operations["exchange_oidc_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/refresh": {
         parameters: {
             query?: never;
@@ -118,6 +173,48 @@ export interface paths {
         put?: never;
         /** Make an account with a team of its own, and sign in */
         post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to a provider to sign in
+         * @description For browsers. With `link=1` whoever is signed in here can sign in there from then on.
+         */
+        get: operations["start_oauth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a provider sends people back to
+         * @description For browsers. Ends at the page that was wanted, with a session; or at /login with `error`: `oauth_denied`, `oauth_state`,
+         *     `oauth_failed`, `oauth_email_unverified`, `oauth_account_exists`, `registration_closed`, `email_domain_not_allowed`,
+         *     `account_disabled`.
+         */
+        get: operations["finish_oauth"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -364,6 +461,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teams/{team_id}/trusted-publishers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The CI workflows that a team trusts */
+        get: operations["list_publishers"];
+        put?: never;
+        /** Trust CI workflows to upload without a secret */
+        post: operations["create_publisher"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/trusted-publishers/{publisher_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Trust CI workflows no longer, at once */
+        delete: operations["remove_publisher"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/csrf-token": {
         parameters: {
             query?: never;
@@ -424,6 +556,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How people sign in on this instance
+         * @description The same as /api/v1/auth/methods, at the path that the refresh cookie is sent to.
+         */
+        get: operations["sign_in_methods_at_auth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/oidc-exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a CI workflow's token for one that can upload
+         * @description The same as /api/v1/auth/oidc-exchange, at the path that the refresh cookie is sent to.
+         */
+        post: operations["exchange_oidc_token_at_auth"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/refresh": {
         parameters: {
             query?: never;
@@ -458,6 +630,46 @@ export interface paths {
          * @description The same as /api/v1/auth/register, at the path that the refresh cookie is sent to.
          */
         post: operations["register_at_auth"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to a provider to sign in
+         * @description The same as /api/v1/auth/{provider}, at the path that the refresh cookie is sent to.
+         */
+        get: operations["start_oauth_at_auth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where a provider sends people back to
+         * @description The same as /api/v1/auth/{provider}/callback, at the path that the refresh cookie is sent to.
+         */
+        get: operations["finish_oauth_at_auth"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -662,6 +874,12 @@ export interface components {
             /** @description Names this request in the server's log; also in the header X-Request-Id. */
             request_id: string;
         };
+        ExchangeToken: {
+            /** @description Which team, where several trust the workflow. */
+            team_id?: string | null;
+            /** @description The OpenID Connect token that the CI system gave the workflow, with this instance's address as its audience. */
+            token: string;
+        };
         Health: {
             /**
              * @description The process answers.
@@ -673,6 +891,19 @@ export interface components {
              * @description The server's time.
              */
             timestamp: string;
+        };
+        /** @description An account elsewhere that signs the caller in. */
+        Identity: {
+            /** Format: date-time */
+            linked_at: string;
+            /** @description What they are called there. */
+            name?: string | null;
+            /** @description `github`, `google` or `oidc`. */
+            provider: string;
+        };
+        IdentityList: {
+            /** @description The oldest first. */
+            identities: components["schemas"]["Identity"][];
         };
         Login: {
             email: string;
@@ -932,6 +1163,25 @@ export interface components {
              */
             total: number;
         };
+        /** @description How people sign in on this instance. */
+        SignInMethods: {
+            /** @description Whether the instance can send mail: forgotten passwords need it. */
+            mail: boolean;
+            /** @description Whether e-mail and password will do. */
+            password: boolean;
+            providers: components["schemas"]["SignInProvider"][];
+            /** @description Who may make an account: `open`, `invite` (who was invited), `closed` (nobody). `open` until there is an account. */
+            registration: string;
+        };
+        /** @description Somewhere else to sign in. */
+        SignInProvider: {
+            /** @description `github`, `google` or `oidc`. */
+            id: string;
+            /** @description What its button says. */
+            name: string;
+            /** @description Where the browser goes; takes `return_to`. */
+            start_url: string;
+        };
         /** @description A step inside a test. */
         Step: {
             extra?: unknown;
@@ -1056,6 +1306,58 @@ export interface components {
             /** @description Newest first. */
             tokens: components["schemas"]["Token"][];
         };
+        TrustPublisher: {
+            /**
+             * @description Any when absent; `*` stands for anything.
+             * @example release/*
+             */
+            branch?: string | null;
+            /** @description Any or none when absent; `*` stands for anything. */
+            environment?: string | null;
+            /**
+             * @description One of this instance's trusted issuers.
+             * @example https://token.actions.githubusercontent.com
+             */
+            issuer: string;
+            /**
+             * @description As the issuer names it.
+             * @example octo-org/octo-repo
+             */
+            repository: string;
+        };
+        /** @description Who may vouch for workflows on this instance. */
+        TrustedIssuer: {
+            issuer: string;
+            /** @description For people. */
+            name: string;
+            /** @description `github`, `gitlab` or `custom`. */
+            provider: string;
+        };
+        /** @description CI workflows that a team trusts. */
+        TrustedPublisher: {
+            /** @description Only on this branch; `*` stands for anything. */
+            branch?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            created_by: string;
+            /** @description Only in this deployment environment; `*` stands for anything. */
+            environment?: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @description Who vouches for the workflows. */
+            issuer: string;
+            /** @description `github`, `gitlab` or `custom`. */
+            provider: string;
+            /** @description The repository or project, as the issuer names it. */
+            repository: string;
+        };
+        TrustedPublisherList: {
+            /** @description Whom rules of this instance can name. */
+            issuers: components["schemas"]["TrustedIssuer"][];
+            /** @description Newest first. */
+            publishers: components["schemas"]["TrustedPublisher"][];
+        };
         UpdateMe: {
             display_name: string;
         };
@@ -1087,6 +1389,22 @@ export interface components {
             /** @description The report's page. */
             url: string;
             verdict: components["schemas"]["Verdict"];
+        };
+        /** @description A token that can upload to one team, for 15 minutes. */
+        UploadToken: {
+            /** @description Sent as `Authorization: Bearer <access_token>`. */
+            access_token: string;
+            /** Format: date-time */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description The rule that let the workflow in.
+             */
+            publisher_id: string;
+            /** Format: uuid */
+            team_id: string;
+            /** @description `Bearer`. */
+            token_type: string;
         };
         /** @description An account, as its owner sees it. */
         User: {
@@ -1162,6 +1480,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CsrfToken"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description token_not_allowed: API tokens are not for accounts */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description Refused or failed */
@@ -1371,6 +1727,95 @@ export interface operations {
             };
         };
     };
+    sign_in_methods: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The methods */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInMethods"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exchange_oidc_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeToken"];
+            };
+        };
+        responses: {
+            /** @description Good for uploads to that team only, for 15 minutes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadToken"];
+                };
+            };
+            /** @description Faulty fields, each named in details; or team_required: several teams trust the workflow */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description untrusted_token: says which claim did not fit */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description issuer_unavailable: the CI system's keys cannot be had */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     refresh: {
         parameters: {
             query?: never;
@@ -1449,8 +1894,134 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description registration_closed or email_domain_not_allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description email_taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_oauth: {
+        parameters: {
+            query?: {
+                /** @description The page to end at: a path of this instance */
+                return_to?: string;
+                /** @description `1`: link the provider's account to the one that is signed in */
+                link?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `github`, `google` or `oidc` */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To /login: the provider is away, or nobody is signed in to link to */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description oauth_not_configured */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    finish_oauth: {
+        parameters: {
+            query?: {
+                /** @description As it was given to the provider */
+                state?: string;
+                /** @description The provider's code */
+                code?: string;
+                /** @description Why there is none */
+                error?: string;
+                /** @description The provider's issuer */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `github`, `google` or `oidc` */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page that was wanted, or to /login with an error */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description oauth_not_configured */
+            501: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2409,6 +2980,192 @@ export interface operations {
             };
         };
     };
+    list_publishers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustedPublisherList"];
+                };
+            };
+            /** @description insufficient_scope: the API token cannot read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found: none of the caller's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_publisher: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrustPublisher"];
+            };
+        };
+        responses: {
+            /** @description Trusted */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustedPublisher"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only team owners, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found: none of the caller's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too_many_publishers; publisher_removed: the rule of the key was removed, use a new key */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_publisher: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+                /** @description The rule */
+                publisher_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Trusted no longer; upload tokens of this rule are refused from now on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Only team owners, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found or publisher_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     csrf_token_at_auth: {
         parameters: {
             query?: never;
@@ -2527,6 +3284,95 @@ export interface operations {
             };
         };
     };
+    sign_in_methods_at_auth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The methods */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInMethods"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    exchange_oidc_token_at_auth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeToken"];
+            };
+        };
+        responses: {
+            /** @description Good for uploads to that team only, for 15 minutes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadToken"];
+                };
+            };
+            /** @description Faulty fields, each named in details; or team_required: several teams trust the workflow */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description untrusted_token: says which claim did not fit */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description issuer_unavailable: the CI system's keys cannot be had */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     refresh_at_auth: {
         parameters: {
             query?: never;
@@ -2605,8 +3451,134 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description registration_closed or email_domain_not_allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description email_taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    start_oauth_at_auth: {
+        parameters: {
+            query?: {
+                /** @description The page to end at: a path of this instance */
+                return_to?: string;
+                /** @description `1`: link the provider's account to the one that is signed in */
+                link?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `github`, `google` or `oidc` */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To /login: the provider is away, or nobody is signed in to link to */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description oauth_not_configured */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    finish_oauth_at_auth: {
+        parameters: {
+            query?: {
+                /** @description As it was given to the provider */
+                state?: string;
+                /** @description The provider's code */
+                code?: string;
+                /** @description Why there is none */
+                error?: string;
+                /** @description The provider's issuer */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `github`, `google` or `oidc` */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the page that was wanted, or to /login with an error */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such provider */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description oauth_not_configured */
+            501: {
                 headers: {
                     [name: string]: unknown;
                 };

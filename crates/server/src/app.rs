@@ -1,7 +1,9 @@
 //! What every request handler can reach.
 
 use crate::{
-    accounts::{jwt::Keys, passwords::Passwords, tokens::TokenCache, usage::Usage},
+    accounts::{
+        issuers::Issuers, jwt::Keys, passwords::Passwords, publishers, sealed::Seal, tokens::TokenCache, usage::Usage,
+    },
     config::Config,
     http::error::ApiError,
     live::Live,
@@ -67,6 +69,12 @@ pub struct App {
     pub(crate) passwords: Passwords,
     /// API tokens seen in the last second.
     pub(crate) token_cache: TokenCache,
+    /// Writes and checks the tokens of CI workflows.
+    pub(crate) upload_tokens: publishers::Tokens,
+    /// Binds a sign-in elsewhere to the browser that began it.
+    pub(crate) tickets: Seal,
+    /// Issuers elsewhere, and their keys.
+    pub(crate) issuers: Issuers,
     /// Last uses of API tokens, on their way to the database.
     pub(crate) usage: Usage,
     /// Calls per minute.
@@ -91,6 +99,9 @@ impl App {
             keys: Keys::new(&secrets, config.jwt_access_duration),
             passwords: Passwords::default(),
             token_cache: TokenCache::default(),
+            upload_tokens: publishers::Tokens::new(&secrets),
+            tickets: Seal::new(&secrets, "oauth-state"),
+            issuers: Issuers::default(),
             usage: Usage::default(),
             rate_limits: RateLimits::default(),
             live: Live::new(log.clone()),

@@ -1,7 +1,7 @@
 //! From a credential to a caller.
 
 use super::{
-    sessions,
+    publishers, sessions,
     tokens::{self, PREFIX},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     http::{error::ApiError, extract::Caller},
 };
 use axum::http::{HeaderMap, HeaderValue, header};
-use scaledtest_domain::{Actor, Scope, TeamId};
+use scaledtest_domain::{Actor, Scope, TeamId, TeamRole};
 
 /// `Bearer <token>`, or a bare `sct_...`; anything else is none.
 pub(crate) fn credential(headers: &HeaderMap) -> Option<&str> {
@@ -27,6 +27,8 @@ pub(crate) async fn identify(app: &App, credential: &str, team: Option<&HeaderVa
     let asked = Asked::of(team);
     if credential.starts_with(PREFIX) {
         by_token(app, credential, asked).await
+    } else if app.upload_tokens.claims(credential) {
+        by_publisher(app, credential, asked).await
     } else {
         by_jwt(app, credential, asked).await
     }
@@ -59,12 +61,6 @@ async fn by_token(app: &App, secret: &str, asked: Asked) -> Result<Caller, ApiEr
         return Err(ApiError::unauthenticated("token_expired", "this API token has expired"));
     }
     app.usage.note(standing.token, now);
-    let elsewhere = match asked {
-        Asked::Team(team) if team != Some(standing.team) => {
-            Some(ApiError::forbidden("token_of_other_team", "this API token belongs to another team"))
-        }
-        _ => None,
-    };
     Ok(Caller {
         user: standing.user,
         team: Some(standing.team),
@@ -74,8 +70,31 @@ async fn by_token(app: &App, secret: &str, asked: Asked) -> Result<Caller, ApiEr
         via_token: true,
         session: None,
         memberships: vec![(standing.team, standing.role)],
-        team_error: elsewhere,
+        team_error: elsewhere(asked, standing.team),
     })
+}
+
+/// A CI workflow, on behalf of the team itself: its trust outlives whoever gave it their word.
+async fn by_publisher(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError> {
+    let publisher = publishers::look_up(app, token).await?;
+    let (team, role) = (publisher.team_id, TeamRole::Maintainer);
+    Ok(Caller {
+        user: publisher.user_id,
+        team: Some(team),
+        role: Some(role),
+        actor: Actor::Publisher(publisher.id),
+        scopes: vec![Scope::Upload],
+        via_token: true,
+        session: None,
+        memberships: vec![(team, role)],
+        team_error: elsewhere(asked, team),
+    })
+}
+
+/// A token is for one team, whatever the request asks for.
+fn elsewhere(asked: Asked, own: TeamId) -> Option<ApiError> {
+    let other = matches!(asked, Asked::Team(team) if team != Some(own));
+    other.then(|| ApiError::forbidden("token_of_other_team", "this API token belongs to another team"))
 }
 
 async fn by_jwt(app: &App, token: &str, asked: Asked) -> Result<Caller, ApiError> {

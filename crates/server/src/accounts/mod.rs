@@ -3,6 +3,7 @@
 //! Personal data and hashes of secrets are rows of the schema `auth`; the log knows ids only. A row is written as pending,
 //! then the commit, then the row is made active; [`sweep`] finishes or removes what a crash left between.
 
+pub mod admission;
 pub mod attempts;
 pub mod audit;
 pub mod csrf;
@@ -10,18 +11,24 @@ pub mod device;
 pub mod email;
 pub(crate) mod identify;
 pub mod invitations;
+pub(crate) mod issuers;
 pub(crate) mod jwt;
 pub mod links;
+pub mod oauth;
+pub(crate) mod outbound;
 pub(crate) mod passwords;
+pub mod publishers;
 pub mod recovery;
 pub mod registration;
 pub(crate) mod rules;
+pub(crate) mod sealed;
 pub mod sessions;
 pub mod sweep;
 pub mod teams;
 pub mod tokens;
 pub mod usage;
 pub mod users;
+pub(crate) mod workflows;
 
 use sha2::{Digest, Sha256};
 

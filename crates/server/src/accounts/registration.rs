@@ -74,19 +74,6 @@ async fn resume(app: &App, known: User, password: SecretString, correlation: Uui
     Err(taken())
 }
 
-/// Refuses addresses that accounts of this instance may not have.
-///
-/// # Errors
-/// 403 `email_domain_not_allowed`.
-pub(crate) fn check_domain(app: &App, email: &Email) -> Result<(), ApiError> {
-    let allowed = &app.config.allowed_email_domains;
-    if allowed.is_empty() || allowed.contains(&email.domain().to_lowercase()) {
-        return Ok(());
-    }
-    let message = "accounts with an address of this domain are not allowed here";
-    Err(ApiError::forbidden("email_domain_not_allowed", message))
-}
-
 /// What an invited person gives for a new account.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{attempts, invitations, links, registration, sessions, teams, tokens, usage};
+use super::{attempts, invitations, links, registration, sessions, teams, tokens, usage, workflows};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
@@ -50,6 +50,7 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     usage::purge(app).await?;
     links::purge(app).await?;
     mail::purge(app).await?;
+    workflows::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
     Ok(swept)
 }

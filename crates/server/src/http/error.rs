@@ -86,6 +86,11 @@ impl ApiError {
         Self::new(ErrorKind::Unavailable, code, message)
     }
 
+    /// Not set up on this instance: 501.
+    pub fn not_configured(code: &'static str, message: impl Into<String>) -> Self {
+        Self { status: Some(StatusCode::NOT_IMPLEMENTED), ..Self::new(ErrorKind::Invalid, code, message) }
+    }
+
     /// A defect on our side, or something that must not happen: logged here, told to nobody.
     pub fn internal(error: &(impl fmt::Display + ?Sized)) -> Self {
         tracing::error!(%error, "internal error");

@@ -11,6 +11,7 @@ mod middleware;
 pub mod openapi;
 mod operations;
 mod projects;
+mod publishers;
 pub mod reports;
 pub mod runs;
 mod teams;
@@ -57,6 +58,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(teams::routes())
         .merge(tokens::routes())
         .merge(invitations::routes())
+        .merge(publishers::routes())
         .merge(reports::routes())
         .merge(runs::routes())
         .merge(projects::routes())

@@ -14,6 +14,10 @@ const PUBLIC: &[&str] = &[
     "csrf_token_at_auth",
     "forgot_password",
     "forgot_password_at_auth",
+    "exchange_oidc_token",
+    "exchange_oidc_token_at_auth",
+    "finish_oauth",
+    "finish_oauth_at_auth",
     "get_docs",
     "get_health",
     "get_invitation",
@@ -32,6 +36,10 @@ const PUBLIC: &[&str] = &[
     "reset_password_at_auth",
     "verify_email",
     "verify_email_at_auth",
+    "sign_in_methods",
+    "sign_in_methods_at_auth",
+    "start_oauth",
+    "start_oauth_at_auth",
 ];
 
 /// An operation of the document.

@@ -35,7 +35,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "end_session"
         | "end_sessions"
         | "change_password"
-        | "resend_verification" => Signed,
+        | "resend_verification"
+        | "list_identities" => Signed,
         "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
         | "list_settings" => InstanceOwner,
         "list_projects"

@@ -1,6 +1,8 @@
 //! A server without sockets: the real router over a real database and an in-memory log, with running projections.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its part; the helpers of tests are tests")]
 
+pub mod providers;
+
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},

@@ -4,7 +4,8 @@ pub mod read;
 
 use super::Client;
 use crate::app::App;
-use scaledtest_domain::UserId;
+use scaledtest_domain::{TeamId, UserId};
+use serde_json::Value;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
@@ -34,6 +35,12 @@ actions! {
     SignedOut "signed_out",
     /// A refresh token was used again after its time; the session was ended.
     RefreshTokenReused "refresh_token_reused",
+    /// An account at another provider signs somebody in from now on.
+    IdentityLinked "identity_linked",
+    /// A CI workflow got a token for uploads.
+    TokenExchanged "token_exchanged",
+    /// It did not.
+    TokenExchangeRefused "token_exchange_refused",
     /// An API token was used from an address that it was never used from.
     TokenUsedElsewhere "token_used_from_new_address",
     /// Somebody ended one of their sessions.
@@ -60,37 +67,46 @@ pub fn actions() -> Vec<&'static str> {
     actions
 }
 
-/// Notes it. `email` only where there is no account to name. That this fails is logged and no reason to refuse.
+/// What is known of an act beside what it is.
+#[derive(Debug, Default)]
+pub struct Circumstances {
+    /// Who did it, where it is not the person that it was done to.
+    pub actor: Option<UserId>,
+    /// Whose account.
+    pub user: Option<UserId>,
+    /// The address that was typed, where there is no account to name.
+    pub email: Option<String>,
+    /// Whose team.
+    pub team: Option<TeamId>,
+    /// More, for people to read: never a secret.
+    pub detail: Option<Value>,
+}
+
+/// Notes it. `email` only where there is no account to name.
 pub async fn note(app: &App, action: Action, user: Option<UserId>, email: Option<&str>, client: &Client) {
-    insert(app, action, None, user, email, client).await;
+    let email = email.map(str::to_owned);
+    note_with(app, action, Circumstances { user, email, ..Circumstances::default() }, client).await;
 }
 
-/// As [`note`], of what one person did to another.
-pub async fn note_by(app: &App, action: Action, actor: UserId, user: UserId, client: &Client) {
-    insert(app, action, Some(actor), Some(user), None, client).await;
-}
-
-async fn insert(
-    app: &App,
-    action: Action,
-    actor: Option<UserId>,
-    user: Option<UserId>,
-    email: Option<&str>,
-    client: &Client,
-) {
+/// As [`note`], with more to say. That this fails is logged and no reason to refuse anything.
+pub async fn note_with(app: &App, action: Action, circumstances: Circumstances, client: &Client) {
+    let Circumstances { actor, user, email, team, detail } = circumstances;
     let email: Option<String> = email.map(|email| email.chars().filter(|c| *c != '\0').take(254).collect());
     let noted = sqlx::query(
-        "insert into auth.audit (at, action, actor_id, user_id, email, ip) values ($1, $2, $3, $4, $5, $6)",
+        "insert into auth.audit (at, action, actor_id, user_id, email, team_id, detail, ip)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(app.clock.now())
     .bind(action.as_str())
     .bind(actor.map(|actor| actor.0))
     .bind(user.map(|user| user.0))
     .bind(email)
+    .bind(team.map(|team| team.0))
+    .bind(detail)
     .bind(&client.ip)
     .execute(&app.db)
     .await;
     if let Err(error) = noted {
-        tracing::error!(%error, action = action.as_str(), "cannot note a sign-in");
+        tracing::error!(%error, action = action.as_str(), "cannot note what happened");
     }
 }

@@ -2,7 +2,13 @@
 
 use super::{Row, Stage, found_by, may_invite, row, stream};
 use crate::{
-    accounts::{attempts, email::Email, registration, rules, users, users::User},
+    accounts::{
+        admission::{self, Way},
+        attempts,
+        email::Email,
+        registration, rules, users,
+        users::User,
+    },
     app::App,
     http::{error::ApiError, extract::Faults},
 };
@@ -147,7 +153,7 @@ pub async fn accept(app: &App, token: &str, answer: Answer, correlation: Uuid) -
 async fn register(app: &App, open: &Open, answer: &Answer) -> Result<Option<User>, ApiError> {
     registration::check_newcomer(&answer.password, &answer.display_name)?;
     let email = Email::parse(&open.row.email).ok_or_else(|| ApiError::internal("an unreadable address was invited"))?;
-    registration::check_domain(app, &email)?;
+    admission::admit(app, &email, Way::Invited).await?;
     let hash = app.passwords.hash(answer.password.clone()).await?;
     let mut tx = app.db.begin().await?;
     let user = registration::insert_in(&mut tx, &email, &answer.display_name, hash, app.clock.now()).await?;

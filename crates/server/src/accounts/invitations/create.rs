@@ -2,7 +2,7 @@
 
 use super::{LIFE, Shown, Stage, Standing, already_accepted, found_by, mailed_token, retire, row, shown_token, stream};
 use crate::{
-    accounts::{email::Email, registration, users},
+    accounts::{admission, email::Email, users},
     app::App,
     http::error::ApiError,
     mail::{self, NewMail, Template},
@@ -81,7 +81,7 @@ pub async fn create(
 }
 
 async fn check(app: &App, team: TeamId, email: &Email) -> Result<(), ApiError> {
-    registration::check_domain(app, email)?;
+    admission::check_domain(app, email)?;
     if let Some(user) = users::by_email(app, email.as_str()).await?
         && access::members_of(&app.db, team).await?.iter().any(|member| member.user_id == user.id)
     {

@@ -1,7 +1,9 @@
 //! Registration, signing in and out, and the caller's own account.
 
 mod cookie;
+mod exchange;
 mod me;
+mod oauth;
 mod own_sessions;
 mod recovery;
 mod session;
@@ -36,6 +38,10 @@ pub(super) fn public_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(recovery::forgot_password))
         .routes(routes!(recovery::reset_password))
         .routes(routes!(recovery::verify_email))
+        .routes(routes!(exchange::exchange))
+        .routes(routes!(oauth::methods))
+        .routes(routes!(oauth::start))
+        .routes(routes!(oauth::callback))
 }
 
 /// What is about the caller.
@@ -46,6 +52,7 @@ pub(super) fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_sessions::end_session))
         .routes(routes!(recovery::change_password))
         .routes(routes!(recovery::resend_verification))
+        .routes(routes!(oauth::list_identities))
 }
 
 /// An account, as its owner sees it.

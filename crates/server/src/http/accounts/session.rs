@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        Client, attempts, audit, csrf, email::Email, recovery, registration, rules, sessions, sessions::Refreshed,
-        users, users::User,
+        Client, admission, attempts, audit, csrf, email::Email, recovery, registration, rules, sessions,
+        sessions::Refreshed, users, users::User,
     },
     app::{App, AppState},
     http::{
@@ -51,6 +51,7 @@ pub(super) struct RegisterBody {
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = RegisterBody, responses(
     (status = 201, description = "Registered and signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
     (status = 400, description = "Faulty fields, each named in details"),
+    (status = 403, description = "registration_closed or email_domain_not_allowed"),
     (status = 409, description = "email_taken"),
 ))]
 pub(super) async fn register(
@@ -61,6 +62,7 @@ pub(super) async fn register(
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<Response, ApiError> {
     let email = checked(&body)?;
+    admission::admit(&app, &email, admission::Way::Uninvited).await?;
     let name = body.display_name;
     let registered = registration::register(&app, &email, body.password, &name, request.correlation()).await?;
     let (user, role, team) = (registered.user, registered.instance_role, registered.team);

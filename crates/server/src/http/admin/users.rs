@@ -4,7 +4,7 @@ use super::{instance_owner, page, pattern};
 use crate::{
     accounts::{
         Client,
-        audit::{self, Action},
+        audit::{self, Action, Circumstances},
         recovery, sessions, users,
     },
     app::{App, AppState},
@@ -268,6 +268,7 @@ pub(super) async fn hand_reset(
     let gone = || ApiError::not_found("user_not_found", "user not found");
     let user = users::by_id(&app, user).await?.ok_or_else(gone)?;
     let handed = recovery::hand_reset(&app, &user).await?;
-    audit::note_by(&app, Action::PasswordResetHanded, actor, user.id, &client).await;
+    let circumstances = Circumstances { actor: Some(actor), user: Some(user.id), ..Circumstances::default() };
+    audit::note_with(&app, Action::PasswordResetHanded, circumstances, &client).await;
     Ok(Json(ResetBody { reset_url: handed.url, expires_at: handed.expires_at, mailed: handed.mailed }))
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod authorisation;
+mod interrupted_invitations;
 mod invitations;
 mod mail;
 mod operations;

@@ -115,3 +115,24 @@ create unlogged table ops.rate_limit (
     current  int    not null,
     previous int    not null
 );
+create index rate_limit_age on ops.rate_limit (minute);
+
+-- Takes up to `block` calls of what is left in the minute. What was used is estimated as a sliding window: this minute's calls
+-- and `weight` of the last one's. Rows are locked by the update, so that replicas cannot grant the same calls twice.
+create function ops.take_calls(who bytea, now_minute bigint, weight float8, most int, block int, out granted int, out used int)
+language plpgsql as $$
+declare
+    row ops.rate_limit;
+begin
+    insert into ops.rate_limit as l (key, minute, current, previous) values (who, now_minute, 0, 0)
+    on conflict (key) do update set
+        previous = case when l.minute >= now_minute then l.previous when l.minute = now_minute - 1 then l.current else 0 end,
+        current  = case when l.minute >= now_minute then l.current else 0 end,
+        minute   = greatest(l.minute, now_minute)
+    returning l.* into row;
+    used := row.current + round(row.previous * weight)::int;
+    granted := greatest(0, least(block, most - used));
+    if granted > 0 then
+        update ops.rate_limit set current = current + granted where key = who;
+    end if;
+end $$;

@@ -46,6 +46,7 @@ async fn events_become_these_rows() {
     reading.wait(world.delete(&doomed).await).await;
 
     insta::assert_snapshot!("access", render(&dump(&database.pool, "access").await));
+    insta::assert_snapshot!("audit", render(&dump(&database.pool, "audit").await));
     insta::assert_snapshot!("reports", render(&dump(&database.pool, "reports").await));
     reading.stop().await;
 }

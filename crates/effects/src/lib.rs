@@ -1,36 +1,56 @@
 //! What has to happen in the world because of what stands in the log.
 //!
 //! A *reactor* does something once per event; a *reconciler* makes the world match, on a timer, and is harmless to repeat.
-//! So far there is one reconciler, [`remove_orphan_chunks`], and [`send_mail`], which empties a queue in Postgres.
+//! So far there are two reconcilers, [`remove_orphan_chunks`] and [`erase_deleted_teams`], and [`send_mail`], which empties a
+//! queue in Postgres.
 
+mod delete_report;
+mod erase_deleted_teams;
 mod remove_orphan_chunks;
 pub mod send_mail;
 
+pub use delete_report::delete_report;
+pub use erase_deleted_teams::{EraseError, erase_deleted_teams};
 pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};
 
 use scaledtest_domain::Clock;
 use scaledtest_eventlog::EventLog;
+use sqlx::PgPool;
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// How often the reconcilers look.
-const EVERY: Duration = Duration::from_secs(10 * 60);
+/// How often orphaned chunks are looked for.
+const JANITOR: Duration = Duration::from_secs(10 * 60);
+/// How often deleted teams are.
+const TEAMS: Duration = Duration::from_secs(5);
 
-/// Runs every reconciler, at start and then every ten minutes, until cancelled.
-pub async fn run(log: EventLog, clock: Arc<dyn Clock>, stop: CancellationToken) {
+/// Runs every reconciler, at start and then on its timer, until cancelled.
+pub async fn run(log: EventLog, pool: PgPool, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let work = async { tokio::join!(sweep_chunks(&log, &*clock), sweep_teams(&log, &pool, &*clock)) };
+    stop.run_until_cancelled(Box::pin(work)).await;
+}
+
+async fn sweep_chunks(log: &EventLog, clock: &dyn Clock) {
     let mut janitor = Janitor::default();
     loop {
-        let done = stop.run_until_cancelled(janitor.round(&log, clock.now(), GRACE)).await;
-        match done {
-            None => return,
-            Some(Ok(removed)) if removed.uploads > 0 => {
+        match janitor.round(log, clock.now(), GRACE).await {
+            Ok(removed) if removed.uploads > 0 => {
                 tracing::info!(uploads = removed.uploads, "removed orphaned chunks")
             }
-            Some(Ok(_)) => {}
-            Some(Err(error)) => tracing::warn!(%error, "removing orphaned chunks; trying again later"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "removing orphaned chunks; trying again later"),
         }
-        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
-            return;
+        tokio::time::sleep(JANITOR).await;
+    }
+}
+
+async fn sweep_teams(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
+    loop {
+        tokio::time::sleep(TEAMS).await;
+        match erase_deleted_teams(log, pool, clock.now()).await {
+            Ok(0) => {}
+            Ok(reports) => tracing::info!(reports, "erased the reports of deleted teams"),
+            Err(error) => tracing::warn!(%error, "erasing the reports of deleted teams; trying again soon"),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     http::error::ApiError,
     live::Live,
+    rate_limit::RateLimits,
     secrets::Secrets,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -68,6 +69,8 @@ pub struct App {
     pub(crate) token_cache: TokenCache,
     /// Last uses of API tokens, on their way to the database.
     pub(crate) usage: Usage,
+    /// Calls per minute.
+    pub(crate) rate_limits: RateLimits,
 }
 
 /// How handlers hold it.
@@ -89,6 +92,7 @@ impl App {
             passwords: Passwords::default(),
             token_cache: TokenCache::default(),
             usage: Usage::default(),
+            rate_limits: RateLimits::default(),
             live: Live::new(log.clone()),
             bodies: Turns::new(BODIES, UPLOAD_TURN),
             uploads: Turns::new(PARSERS, UPLOAD_TURN),

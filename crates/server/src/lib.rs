@@ -10,4 +10,5 @@ pub mod ingest;
 pub mod live;
 pub mod mail;
 pub mod metrics;
+pub mod rate_limit;
 pub mod secrets;

@@ -68,6 +68,7 @@ impl Decider for Team {
         match event {
             Event::Created(created) => state.name = Some(created.name.clone()),
             Event::MemberAdded(added) => state.members.push(added.user),
+            _ => {}
         }
         state
     }

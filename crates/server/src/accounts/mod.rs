@@ -3,6 +3,7 @@
 //! Personal data and hashes of secrets are rows of the schema `auth`; the log knows ids only. A row is written as pending,
 //! then the commit, then the row is made active; [`sweep`] finishes or removes what a crash left between.
 
+pub mod attempts;
 pub mod audit;
 pub mod csrf;
 pub mod device;
@@ -17,6 +18,7 @@ pub mod registration;
 pub(crate) mod rules;
 pub mod sessions;
 pub mod sweep;
+pub mod teams;
 pub mod tokens;
 pub mod usage;
 pub mod users;

@@ -1,7 +1,7 @@
 //! New passwords and proven addresses.
 
 use super::{
-    Client,
+    Client, attempts,
     audit::{self, Action},
     email::Email,
     links::{self, Purpose},
@@ -92,7 +92,7 @@ pub async fn reset_password(app: &App, token: &str, new: SecretString, client: &
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let found = links::redeem(&mut tx, token, Purpose::ResetPassword, now).await?;
-    let (user, _) = found.ok_or_else(expired)?;
+    let (user, email) = found.ok_or_else(expired)?;
     sqlx::query("update auth.users set password_hash = $2, updated_at = $3 where id = $1")
         .bind(user.0)
         .bind(hash)
@@ -102,6 +102,8 @@ pub async fn reset_password(app: &App, token: &str, new: SecretString, client: &
     sessions::end_all_in(&mut tx, user, None).await?;
     links::forget(&mut tx, user, Purpose::ResetPassword).await?;
     tx.commit().await?;
+    // Whoever reads the mail is no guesser.
+    attempts::succeeded(app, &email).await?;
     audit::note(app, Action::PasswordReset, Some(user), None, client).await;
     Ok(())
 }

@@ -304,19 +304,6 @@ pub(crate) async fn end_all_in(
     Ok(ended.rows_affected())
 }
 
-/// Whether a session is not over.
-///
-/// # Errors
-/// What the database says.
-pub async fn is_alive(app: &App, session: Uuid) -> Result<bool, ApiError> {
-    let alive = sqlx::query_scalar("select exists (select from auth.sessions where id = $1 and expires_at > $2)")
-        .bind(session)
-        .bind(app.clock.now())
-        .fetch_one(&app.db)
-        .await?;
-    Ok(alive)
-}
-
 /// Removes what has expired.
 ///
 /// # Errors

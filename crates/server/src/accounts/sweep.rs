@@ -1,10 +1,10 @@
 //! Finishes or removes what a crash left between a row and its commit, and removes what has expired. Once a minute.
 
-use super::{invitations, links, registration, sessions, tokens};
+use super::{attempts, invitations, links, registration, sessions, teams, tokens, usage};
 use crate::{
     app::{App, AppState},
     http::error::ApiError,
-    mail,
+    mail, rate_limit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::UserId;
@@ -44,6 +44,10 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
         invitations: invitations::settle_all(app, before, BATCH).await?,
     };
     sessions::purge(app).await?;
+    teams::purge(app).await?;
+    attempts::purge(app).await?;
+    rate_limit::purge(app).await?;
+    usage::purge(app).await?;
     links::purge(app).await?;
     mail::purge(app).await?;
     sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;

@@ -6,7 +6,7 @@ use crate::{
     http::error::ApiError,
     secrets::{hex, random},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::{Token, token};
 use scaledtest_domain::{
     Actor, CommandId, ErrorKind, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
@@ -18,14 +18,13 @@ use sqlx::Row;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
 /// How every token begins.
 pub const PREFIX: &str = "sct_";
 /// What was read of a token is trusted this long; revoking elsewhere takes effect after it at the latest.
-const TRUSTED: Duration = Duration::from_secs(1);
+const TRUSTED: TimeDelta = TimeDelta::seconds(1);
 /// Tokens remembered at once.
 const REMEMBERED: usize = 10_000;
 
@@ -42,15 +41,22 @@ pub(crate) struct Standing {
 
 /// Tokens seen within the last second, by the hash of the secret, so that a stream of uploads asks once a second.
 #[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<[u8; 32], (Instant, Standing)>>);
+pub(crate) struct TokenCache(Mutex<HashMap<[u8; 32], Seen>>);
+
+/// When it was read, and what it was.
+type Seen = (DateTime<Utc>, Standing);
 
 impl TokenCache {
-    fn get(&self, hash: &[u8; 32]) -> Option<Standing> {
+    fn get(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Standing> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(hash).filter(|(since, _)| since.elapsed() < TRUSTED).map(|(_, standing)| standing.clone())
+        // A clock that was set back trusts nothing from its future.
+        cache
+            .get(hash)
+            .filter(|(since, _)| (*since..*since + TRUSTED).contains(&now))
+            .map(|(_, standing)| standing.clone())
     }
 
-    fn put(&self, hash: [u8; 32], since: Instant, standing: Standing) {
+    fn put(&self, hash: [u8; 32], since: DateTime<Utc>, standing: Standing) {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= REMEMBERED {
             cache.clear();
@@ -66,11 +72,11 @@ impl TokenCache {
 /// What a secret stands for; `None` if it is unknown, revoked, or its creator is no longer in the team.
 pub(crate) async fn look_up(app: &App, secret: &str) -> Result<Option<Standing>, ApiError> {
     let hash = digest(secret);
-    if let Some(standing) = app.token_cache.get(&hash) {
+    // Taken before the question, so that a revocation in between cannot be outlived.
+    let asked = app.clock.now();
+    if let Some(standing) = app.token_cache.get(&hash, asked) {
         return Ok(Some(standing));
     }
-    // Taken before the question, so that a revocation in between cannot be outlived.
-    let asked = Instant::now();
     let row = sqlx::query(
         "select id, team_id, user_id, scopes, expires_at from auth.api_tokens
          where token_hash = $1 and state = 'active'",

@@ -4,6 +4,8 @@ use crate::{app::App, http::error::ApiError};
 use scaledtest_domain::{InstanceRole, UserId};
 use scaledtest_projections::access::queries as access;
 use sqlx::{PgPool, Row};
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A person with an account. `Debug` shows the id only.
 #[derive(Clone)]
@@ -85,6 +87,23 @@ pub(crate) async fn find_by_id(db: &PgPool, user: UserId) -> Result<Option<User>
     .fetch_optional(db)
     .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// Several, by id; who has no account is left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn by_ids(app: &App, users: &[UserId]) -> Result<HashMap<UserId, User>, ApiError> {
+    let ids: Vec<Uuid> = users.iter().map(|user| user.0).collect();
+    let rows = sqlx::query(
+        "select id, email, display_name, password_hash, state, email_verified_at is not null as email_verified
+         from auth.users where id = any($1)",
+    )
+    .bind(ids)
+    .fetch_all(&app.db)
+    .await?;
+    let users: Vec<User> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(users.into_iter().map(|user| (user.id, user)).collect())
 }
 
 /// Changes the name that is shown; `None` when there is no such account.

@@ -105,7 +105,7 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
     });
     let (secrets, mail_nudge) = (Arc::new(secrets), Arc::<Notify>::default());
     if roles.contains(&Role::Effects) {
-        tasks.spawn(scaledtest_effects::run(log.clone(), system_clock(), background.clone()));
+        tasks.spawn(scaledtest_effects::run(log.clone(), db.clone(), system_clock(), background.clone()));
         if let Some(mailer) = mailer(&config, &secrets, &db)? {
             tasks.spawn(mailer.run(Arc::clone(&mail_nudge), background.clone()));
         }

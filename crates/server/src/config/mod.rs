@@ -4,9 +4,11 @@
 
 mod mail;
 mod oauth;
+mod shown;
 
 pub use mail::{Mail, MailEncryption};
 pub use oauth::{Credentials, Github, Oauth, Oidc, TeamOfGroup};
+pub use shown::Setting;
 
 use crate::secrets::{SecretError, Secrets};
 use clap::{Args, ValueEnum};

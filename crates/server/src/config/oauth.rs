@@ -118,6 +118,12 @@ pub struct TeamOfGroup {
     pub role: TeamRole,
 }
 
+impl std::fmt::Display for TeamOfGroup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}:{}", self.group, self.team, self.role.as_str())
+    }
+}
+
 /// Signing in elsewhere, and trusted workflows.
 #[derive(Debug, Clone, Default)]
 pub struct Oauth {

@@ -1,6 +1,9 @@
 //! What handlers take out of a request: the caller, the body, the path, the query.
 
-use super::error::{ApiError, Detail};
+use super::{
+    error::{ApiError, Detail},
+    limit,
+};
 use crate::{
     accounts::identify,
     app::{App, AppState},
@@ -8,18 +11,26 @@ use crate::{
 use axum::{
     Json, RequestPartsExt,
     body::to_bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use ipnet::IpNet;
 use scaledtest_domain::{Actor, CommandId, ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
 use serde::de::DeserializeOwned;
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// Largest body of an ordinary request, bytes. Uploads have limits of their own.
 const MAX_BODY: usize = 1024 * 1024;
+/// Longest name of a person, a team or a token, characters.
+const MAX_NAME: usize = 255;
 /// How long a read or a write waits for the read models.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -144,14 +155,44 @@ fn insufficient(least: TeamRole) -> ApiError {
 }
 
 /// Lets only callers with a token pass, before anything of the path or the body is looked at.
-pub(crate) async fn require_caller(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn require_caller(State(app): State<AppState>, request: Request, next: Next) -> Response {
     match Caller::of(&app, request.headers()).await {
         Ok(caller) => {
-            request.extensions_mut().insert(Arc::new(caller));
-            next.run(request).await
+            let verdict = limit::of_caller(&app, &caller, request.method(), request.uri().path()).await;
+            let (mut parts, body) = request.into_parts();
+            if let (Actor::Token(token), Some(ip)) = (caller.actor, client_ip(&app.config.trusted_proxies, &parts)) {
+                app.usage.note_address(token, ip.to_string(), app.clock.now());
+            }
+            parts.extensions.insert(Arc::new(caller));
+            limit::guarded(verdict, next.run(Request::from_parts(parts, body))).await
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            let (parts, _) = request.into_parts();
+            let verdict = limit::of_stranger(&app, &parts).await;
+            limit::guarded(verdict, async { error.into_response() }).await
+        }
     }
+}
+
+/// The client's address: the peer's, or what a trusted proxy says of it.
+pub(crate) fn client_ip(trusted: &[IpNet], parts: &Parts) -> Option<IpAddr> {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|network| network.contains(ip));
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical())?;
+    if !is_trusted(&peer) {
+        return Some(peer);
+    }
+    let lines = parts.headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let named: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    // Each proxy appends whom it spoke with: from the right, the first that is none of ours is the client.
+    for name in named.iter().rev() {
+        match name.parse::<IpAddr>() {
+            Ok(ip) if is_trusted(&ip.to_canonical()) => {}
+            Ok(ip) => return Some(ip.to_canonical()),
+            // What came before cannot be told from a lie.
+            Err(_) => break,
+        }
+    }
+    Some(peer)
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -235,17 +276,31 @@ impl Faults {
         }
     }
 
+    /// Notes a name that isn't there, is too long (over 255 characters), or is nothing that the database can keep.
+    pub fn check_name(&mut self, field: &str, name: &str) {
+        let fits = (1..=MAX_NAME).contains(&name.chars().count()) && !name.trim().is_empty();
+        self.check(fits && !name.contains('\0'), field, format!("must have 1 to {MAX_NAME} characters"));
+    }
+
+    /// The refusal of a single faulty field.
+    pub fn one(field: &str, message: impl Into<String>) -> ApiError {
+        let mut faults = Self::default();
+        faults.add(field, message);
+        faults.refusal()
+    }
+
     /// Passes if there was none.
     ///
     /// # Errors
     /// 400 naming all of them.
     pub fn finish(self) -> Result<(), ApiError> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    fn refusal(self) -> ApiError {
         let sentences: Vec<_> = self.0.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
         let message = format!("invalid request: {}", sentences.join("; "));
-        Err(ApiError::invalid("invalid_request", message).with_details(self.0))
+        ApiError::invalid("invalid_request", message).with_details(self.0)
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{
     error::ApiError,
     extract::{IDEMPOTENCY_KEY, PREFERENCE_APPLIED, RequestId, ST_MIN_POSITION, ST_POSITION, ST_PROJECTION, X_TEAM_ID},
+    limit,
 };
 use crate::app::{App, AppState};
 use axum::{
@@ -157,11 +158,13 @@ fn cors(app: &App) -> CorsLayer {
         HeaderName::from_static("prefer"),
         HeaderName::from_static("x-csrf-token"),
     ];
+    let exposed = [X_REQUEST_ID, ST_POSITION, ST_PROJECTION, PREFERENCE_APPLIED, header::RETRY_AFTER];
+    let exposed: Vec<HeaderName> = exposed.into_iter().chain(limit::HEADERS).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods(methods)
         .allow_headers(request_headers)
-        .expose_headers([X_REQUEST_ID, ST_POSITION, ST_PROJECTION, PREFERENCE_APPLIED, header::RETRY_AFTER])
+        .expose_headers(exposed)
         .allow_credentials(true)
         .max_age(Duration::from_secs(300))
 }

@@ -1,9 +1,11 @@
 //! The HTTP API: one folder per resource, one file per group of operations.
 
 pub mod accounts;
+mod admin;
 pub mod error;
 pub mod extract;
 mod invitations;
+mod limit;
 pub mod live;
 mod middleware;
 pub mod openapi;
@@ -24,9 +26,11 @@ use utoipa_axum::router::OpenApiRouter;
 /// Everything that the server answers.
 pub fn router(app: AppState) -> Router {
     let public = documented_public().split_for_parts().0;
+    let public = public.route_layer(from_fn_with_state(Arc::clone(&app), limit::public));
     let private = documented_private().split_for_parts().0;
     let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
     let sockets = documented_sockets().split_for_parts().0;
+    let sockets = sockets.route_layer(from_fn_with_state(Arc::clone(&app), limit::public));
     let router = public.merge(private).merge(sockets).fallback(ui::fallback);
     middleware::wrap(router, &app).with_state(app)
 }
@@ -49,6 +53,7 @@ fn documented_sockets() -> OpenApiRouter<Arc<App>> {
 fn documented_private() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(accounts::private_routes())
+        .merge(admin::routes())
         .merge(teams::routes())
         .merge(tokens::routes())
         .merge(invitations::routes())

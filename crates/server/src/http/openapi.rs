@@ -24,7 +24,8 @@ use utoipa::{
     components(schemas(ErrorBody)),
     tags(
         (name = "accounts", description = "Registration and sessions"),
-        (name = "teams", description = "Teams and API tokens"),
+        (name = "teams", description = "Teams, their members and API tokens"),
+        (name = "administration", description = "For owners of the instance, in person"),
         (name = "operations", description = "Health, metrics and this document")
     )
 )]

@@ -195,7 +195,7 @@ fn ingested_in(recorded: &Recorded) -> Result<Option<Option<Box<Ingested>>>, Api
 }
 
 /// Gives a document's own id back, if this report holds it.
-pub(crate) async fn release(
+pub(super) async fn release(
     log: &EventLog,
     team: TeamId,
     claim: ClaimId,

@@ -34,14 +34,19 @@ const PUBLIC: &[&str] = &[
     "verify_email_at_auth",
 ];
 
-struct Operation {
-    id: String,
-    method: Method,
+/// An operation of the document.
+pub struct Operation {
+    pub id: String,
+    pub method: Method,
+    /// As the document has it, with `{names}`.
+    pub template: String,
+    /// With ids that are none: a missing credential counts before a malformed id.
     path: String,
-    public: bool,
+    pub public: bool,
 }
 
-fn operations() -> Vec<Operation> {
+/// Every operation of the document.
+pub fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(openapi_json()).unwrap();
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -49,7 +54,7 @@ fn operations() -> Vec<Operation> {
             operations.push(Operation {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap(),
-                // Ids that are none: a missing credential counts before a malformed id.
+                template: path.clone(),
                 path: path.replace('{', "malformed-").replace('}', ""),
                 public: operation["security"].as_array().is_some_and(Vec::is_empty),
             });

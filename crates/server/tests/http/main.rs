@@ -5,14 +5,19 @@
 mod support;
 
 mod accounts;
+mod administration;
 mod authorisation;
 mod interrupted_invitations;
 mod invitations;
+mod isolation;
+mod limits;
 mod mail;
 mod operations;
 mod own_sessions;
 mod passwords;
+mod permissions;
 mod registration;
 mod sessions;
+mod team_life;
 mod teams;
 mod tokens;

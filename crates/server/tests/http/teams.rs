@@ -1,24 +1,14 @@
 use crate::support::TestApp;
 use axum::http::Method;
-use scaledtest_commands::{Team, team::Command};
-use scaledtest_domain::{Kind, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_domain::TeamRole;
 use serde_json::{Value, json};
-
-/// Lets somebody into a team, as an invitation would.
-pub async fn join(server: &TestApp, team: TeamId, user: UserId, role: TeamRole) {
-    let meta = server.command();
-    let command = Command::Join { user, role };
-    let joined = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), command, &meta).await;
-    assert!(joined.is_ok());
-    server.settle().await;
-}
 
 #[tokio::test]
 async fn teams_are_listed_with_the_oldest_membership_first() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;
     let bob = server.register("bob@example.com").await;
-    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    server.join(ada.team, bob.user, TeamRole::Readonly).await;
     let body = server.get(&bob.token, "/api/v1/teams").await.expect(200);
     let seen: Vec<(Value, Value)> =
         body["teams"].as_array().unwrap().iter().map(|team| (team["id"].clone(), team["role"].clone())).collect();
@@ -31,7 +21,7 @@ async fn a_token_of_one_team_sees_only_that_team() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;
     let bob = server.register("bob@example.com").await;
-    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    server.join(ada.team, bob.user, TeamRole::Readonly).await;
     let secret = server.api_token(&bob, &["read"]).await;
     let body = server.get(&secret, "/api/v1/teams").await.expect(200);
     assert_eq!(body["teams"].as_array().unwrap().len(), 1);
@@ -63,7 +53,7 @@ async fn the_header_chooses_the_team_and_only_among_the_callers_own() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;
     let bob = server.register("bob@example.com").await;
-    join(&server, ada.team, bob.user, TeamRole::Readonly).await;
+    server.join(ada.team, bob.user, TeamRole::Readonly).await;
     let as_team = |credential: String, team: String| {
         let headers = [("authorization", format!("Bearer {credential}")), ("x-team-id", team)];
         let server = &server;

@@ -1,4 +1,3 @@
-use super::teams::join;
 use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
 use scaledtest_domain::{TeamId, TeamRole, TokenId};
@@ -129,7 +128,7 @@ async fn only_owners_manage_tokens_in_person_and_strangers_see_no_team() {
     }
     let stranger = format!("{}/{}", path(&ada), TokenId::new());
     server.delete(&bob.token, &stranger).await.refused(404, "team_not_found");
-    join(&server, ada.team, bob.user, TeamRole::Maintainer).await;
+    server.join(ada.team, bob.user, TeamRole::Maintainer).await;
     server.get(&bob.token, &path(&ada)).await.expect(200);
     server.post(&bob.token, &path(&ada), body()).await.refused(403, "forbidden");
     server.delete(&bob.token, &stranger).await.refused(403, "forbidden");

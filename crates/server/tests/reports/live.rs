@@ -7,7 +7,7 @@ use crate::{
 };
 use futures_util::{SinkExt, StreamExt};
 use scaledtest_commands::{Team, team::Command};
-use scaledtest_domain::{Actor, CommandId, Kind, StreamId, TeamId, UserId};
+use scaledtest_domain::{Actor, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::{CommandMeta, EventLog, NatsOptions};
 use scaledtest_server::{
     app::App,
@@ -120,14 +120,23 @@ impl Socket {
 
     /// The code that it is closed with.
     async fn closed(&mut self) -> u16 {
+        self.rest().await.1
+    }
+
+    /// What else is told until it is closed, and the code of that.
+    async fn rest(&mut self) -> (String, u16) {
+        let mut told = String::new();
         let close = async {
             loop {
-                if let Message::Close(Some(frame)) = self.0.next().await.unwrap().unwrap() {
-                    return frame.code.into();
+                match self.0.next().await.unwrap().unwrap() {
+                    Message::Close(Some(frame)) => return frame.code.into(),
+                    Message::Text(text) => told.push_str(&text),
+                    _ => {}
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), close).await.expect("a close in time")
+        let code = tokio::time::timeout(Duration::from_secs(20), close).await.expect("a close in time");
+        (told, code)
     }
 }
 
@@ -262,6 +271,29 @@ async fn a_socket_ends_with_the_session_that_opened_it() {
     socket.checked().await;
     server.delete(&elsewhere, "/api/v1/auth/sessions").await.expect(200);
     assert_eq!(socket.closed().await, 4001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_after_somebody_was_let_go_their_socket_tells_them_nothing_more() {
+    // Checked every 20 s only: it is the message that makes the server look.
+    let listening = Listening::start().await;
+    let server = &listening.server;
+    let ada = server.register("ada@example.test").await;
+    let bob = server.register("bob@example.test").await;
+    server.join(ada.team, bob.user, TeamRole::Readonly).await;
+    let mut bobs = listening.watch(&format!("{}&team={}", bob.token, ada.team), None).await;
+    let mut adas = listening.watch(&ada.token, None).await;
+    assert_eq!(
+        (bobs.next().await["type"].clone(), adas.next().await["type"].clone()),
+        (json!("hello"), json!("hello"))
+    );
+    server.delete(&ada.token, &format!("/api/v1/teams/{}/members/{}", ada.team, bob.user)).await.expect(200);
+    server.advance(1);
+    let id = listening.report(&ada, "secret").await;
+    assert_eq!(ids(&adas.reports(1).await), [id.as_str()]);
+    let (told, code) = bobs.rest().await;
+    assert!(!told.contains(&id), "{told}");
+    assert_eq!(code, 4001);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,8 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::TimeDelta;
-use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, UserId};
+use scaledtest_commands::{Team, team::Command};
+use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
@@ -261,11 +262,24 @@ impl TestApp {
         sqlx::query_scalar("select action from auth.audit order by id").fetch_all(&self.app.db).await.unwrap()
     }
 
+    /// Lets somebody into a team, as an invitation would.
+    pub async fn join(&self, team: TeamId, user: UserId, role: TeamRole) {
+        let command = Command::Join { user, role };
+        let stream = StreamId::of(team, Kind::Team, team);
+        assert!(self.app.log.execute::<Team>(stream, command, &self.command()).await.is_ok());
+        self.settle().await;
+    }
+
     /// Makes an API token and returns its secret.
     pub async fn api_token(&self, person: &Person, scopes: &[&str]) -> String {
         let path = format!("/api/v1/teams/{}/tokens", person.team);
         let body = self.post(&person.token, &path, json!({"name": "CI", "scopes": scopes})).await.expect(201);
         body["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Forgets failed sign-ins.
+    pub async fn clear_attempts(&self) {
+        sqlx::query("delete from auth.sign_in_failures").execute(&self.app.db).await.unwrap();
     }
 
     /// Lets time pass.

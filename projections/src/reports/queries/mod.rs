@@ -10,7 +10,9 @@ mod runs;
 pub use filter::{ReportFilter, ReportStatus};
 pub use page::{CursorError, Listing, Page, QueryError, Summary};
 pub use projects::{Project, list_projects};
-pub use reports::{Report, ReportCount, ReportDetail, count_reports, get_report, list_reports, reports_of_run};
+pub use reports::{
+    Report, ReportCount, ReportDetail, count_reports, get_report, ids_of_team, list_reports, reports_of_run,
+};
 pub use results::{
     AttemptRow, MESSAGE_CHARS, OneResult, ResultFilter, ResultRow, Scope, Sort, get_result, list_results,
 };

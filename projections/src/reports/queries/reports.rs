@@ -208,3 +208,23 @@ pub async fn count_reports(pool: &PgPool, after: i64, limit: u32) -> Result<Vec<
     .fetch_all(pool)
     .await
 }
+
+/// The ids of a team's reports with their positions, oldest first, from after a position.
+///
+/// # Errors
+/// What the database says.
+pub async fn ids_of_team(
+    pool: &PgPool,
+    team: TeamId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(i64, ReportId)>, sqlx::Error> {
+    let rows: Vec<(i64, Uuid)> =
+        sqlx::query_as("select no, id from reports.report where team_id = $1 and no > $2 order by no limit $3")
+            .bind(team.0)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(pool)
+            .await?;
+    Ok(rows.into_iter().map(|(no, id)| (no, ReportId(id))).collect())
+}

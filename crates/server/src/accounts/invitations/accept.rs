@@ -2,7 +2,7 @@
 
 use super::{Row, Stage, found_by, may_invite, row, stream};
 use crate::{
-    accounts::{email::Email, registration, rules, users, users::User},
+    accounts::{attempts, email::Email, registration, rules, users, users::User},
     app::App,
     http::{error::ApiError, extract::Faults},
 };
@@ -172,7 +172,9 @@ async fn prove(app: &App, user: &User, answer: &Answer) -> Result<(), ApiError> 
         let message = "this invitation is for another e-mail address than the one you are signed in with";
         return Err(ApiError::forbidden("other_account", message));
     }
+    attempts::check(app, &user.email).await?;
     if !app.passwords.verify(answer.password.clone(), Some(user.password_hash.clone())).await? {
+        attempts::failed(app, &user.email).await?;
         return Err(ApiError::unauthenticated("invalid_password", "invalid password"));
     }
     if users::is_disabled(app, user.id).await? {

@@ -10,17 +10,17 @@ pub(in crate::http) use session::secret;
 
 use crate::{
     accounts::{Client, sessions, users::User},
-    app::App,
-    http::{error::ApiError, words::UserRole},
+    app::{App, AppState},
+    http::{error::ApiError, extract::client_ip, words::UserRole},
 };
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::FromRequestParts,
     http::{header, request::Parts},
 };
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{InstanceRole, TeamId, UserId};
 use serde::Serialize;
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -116,11 +116,11 @@ async fn sign_in(
     Ok((AuthBody::issue(app, user, role, team, opened.session)?, opened.refresh_token))
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Client {
+impl FromRequestParts<AppState> for Client {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let ip = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Infallible> {
+        let ip = client_ip(&app.config.trusted_proxies, parts).map(|ip| ip.to_string());
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self { ip, user_agent: agent.map(|agent| agent.chars().take(255).collect()) })
     }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        Client, audit, csrf, email::Email, recovery, registration, rules, sessions, sessions::Refreshed, users,
-        users::User,
+        Client, attempts, audit, csrf, email::Email, recovery, registration, rules, sessions, sessions::Refreshed,
+        users, users::User,
     },
     app::{App, AppState},
     http::{
@@ -110,13 +110,16 @@ pub(super) async fn login(
     faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
     rules::check_present(&mut faults, "password", &body.password);
     faults.finish()?;
+    attempts::check(&app, &body.email).await?;
     let known = users::by_email(&app, &body.email).await?;
     let hash = known.as_ref().map(|user| user.password_hash.clone());
     let fits = app.passwords.verify(body.password, hash).await?;
     let Some(mut user) = known.filter(|_| fits) else {
+        attempts::failed(&app, &body.email).await?;
         audit::note(&app, audit::Action::SignInFailed, None, Some(&body.email), &client).await;
         return Err(ApiError::unauthenticated("invalid_credentials", "invalid credentials"));
     };
+    attempts::succeeded(&app, &body.email).await?;
     if users::is_disabled(&app, user.id).await? {
         audit::note(&app, audit::Action::SignInFailed, Some(user.id), None, &client).await;
         return Err(ApiError::forbidden("account_disabled", "this account is switched off; ask an administrator"));

@@ -17,9 +17,9 @@ use axum::{
     http::{HeaderMap, HeaderValue},
     response::Response,
 };
-use scaledtest_domain::{ErrorKind, Position, Scope, TeamId, UserId};
+use chrono::{DateTime, TimeDelta, Utc};
+use scaledtest_domain::{ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::LogError;
-use scaledtest_projections::access::queries as access;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::broadcast, time::MissedTickBehavior};
@@ -30,10 +30,14 @@ use uuid::Uuid;
 const SEND: Duration = Duration::from_secs(10);
 /// How long a connection waits for the process's tail of the log.
 const START: Duration = Duration::from_secs(5);
+/// How long a client may take to answer that the connection ends.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Told to a client that was too slow, or whose log is another now: resume from the last position.
 const RESUME: u16 = 4008;
 /// Told to a client that may no longer watch.
 const UNAUTHENTICATED: u16 = 4001;
+/// A client that was seen to be allowed is told what happens for this long.
+const TRUSTED: TimeDelta = TimeDelta::seconds(1);
 /// The largest frame that a client may send; it has nothing to say.
 const MAX_FRAME: usize = 4096;
 
@@ -68,7 +72,8 @@ async fn live(
     let since = pairs.parsed::<Position>("since", "a position that an earlier message gave")?;
     let upgrade = upgrade.map_err(|_| ApiError::invalid("upgrade_required", "this address speaks WebSocket only"))?;
     let upgrade = upgrade.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
-    let watcher = Watcher { user: caller.user, team, via_token: caller.via_token, session: caller.session, credential };
+    let session = caller.session.filter(|_| !caller.via_token);
+    let watcher = Watcher { user: caller.user, team, session, credential, seen: app.clock.now() };
     let last = Position { epoch: 0, n: 0 };
     Ok(upgrade.on_upgrade(move |socket| Box::pin(Connection { app, socket, watcher, last }.run(since))))
 }
@@ -102,35 +107,33 @@ impl Credential {
 struct Watcher {
     user: UserId,
     team: TeamId,
-    via_token: bool,
+    /// Of a person; none for an API token.
     session: Option<Uuid>,
     credential: Credential,
+    /// When they were last seen to be allowed.
+    seen: DateTime<Utc>,
 }
 
 impl Watcher {
-    /// Whether they still may. An access token need not outlive the connection, its session and the membership that it stood
+    /// Whether they still may. An access token need not outlive the connection, the session and the membership that it stood
     /// for must; an API token must be as good as at the beginning.
-    async fn may_watch(&self, app: &App) -> bool {
-        let looked_up = if self.via_token {
-            let caller = self.credential.check(app).await;
-            caller
-                .and_then(|caller| caller.scope(Scope::Read).and_then(|()| caller.team()).map(|team| team == self.team))
-        } else {
-            self.may_still(app).await
+    async fn may_watch(&mut self, app: &App) -> bool {
+        let asked = app.clock.now();
+        let looked_up = match self.session {
+            None => {
+                let caller = self.credential.check(app).await;
+                let team = caller.and_then(|caller| caller.scope(Scope::Read).and_then(|()| caller.team()));
+                team.map(|team| team == self.team)
+            }
+            Some(session) => {
+                let memberships = sessions::memberships(app, session, self.user, app.clock.now()).await;
+                let is_member = |teams: Vec<(TeamId, TeamRole)>| teams.iter().any(|(team, _)| *team == self.team);
+                memberships.map(|teams| teams.is_some_and(is_member)).map_err(ApiError::from)
+            }
         };
+        self.seen = asked;
         // Nobody is sent away because the database is.
         looked_up.unwrap_or_else(|error| error.kind() == ErrorKind::Unavailable)
-    }
-}
-
-impl Watcher {
-    async fn may_still(&self, app: &App) -> Result<bool, ApiError> {
-        if let Some(session) = self.session
-            && !sessions::is_alive(app, session).await?
-        {
-            return Ok(false);
-        }
-        Ok(access::membership(&app.db, self.user, self.team).await?.is_some())
     }
 }
 
@@ -172,6 +175,9 @@ impl Connection {
                 let _ = self.send(Frame::text(resume)).await;
             }
             let _ = self.send(Frame::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+            // A connection that is dropped while the client still sends is reset, and the code may never arrive.
+            let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+            let _ = tokio::time::timeout(FAREWELL, answered).await;
         }
     }
 
@@ -195,7 +201,10 @@ impl Connection {
                     Some(Ok(Frame::Close(_)) | Err(_)) | None => return Err(End::Gone),
                     Some(Ok(_)) => {}
                 },
-                _ = check.tick() => self.check().await?,
+                _ = check.tick() => {
+                    self.check().await?;
+                    self.send(Frame::Ping(Vec::new().into())).await?;
+                }
                 () = closing.cancelled() => return Err(End::Close(close_code::RESTART, "the server stops")),
             }
         }
@@ -232,15 +241,19 @@ impl Connection {
         if message.team != self.watcher.team || message.position <= self.last {
             return Ok(());
         }
+        // Nothing is told to somebody who was let go more than a second ago.
+        if self.app.clock.now() - self.watcher.seen >= TRUSTED {
+            self.check().await?;
+        }
         self.last = message.position;
         self.send(Frame::text(message.json.clone())).await
     }
 
     async fn check(&mut self) -> Result<(), End> {
-        if !self.watcher.may_watch(&self.app).await {
-            return Err(End::Close(UNAUTHENTICATED, "the credential is no longer good"));
+        if self.watcher.may_watch(&self.app).await {
+            return Ok(());
         }
-        self.send(Frame::Ping(Vec::new().into())).await
+        Err(End::Close(UNAUTHENTICATED, "the credential is no longer good"))
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), End> {

@@ -1,16 +1,24 @@
-//! The caller's teams.
+//! Teams and who belongs to them.
+
+mod change;
+mod members;
+mod show;
 
 use crate::{
-    app::{App, AppState},
+    app::App,
     http::{
         error::ApiError,
-        extract::{Caller, WaitMin},
-        words::TeamRole,
+        extract::{Caller, RequestId, after_write, prefers_async},
     },
 };
-use axum::{Json, extract::State};
+use axum::{
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, Utc};
-use scaledtest_domain::{Scope, TeamId};
+use scaledtest_commands::{Team, team};
+use scaledtest_domain::{CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_eventlog::{CommandMeta, Executed};
 use scaledtest_projections::access::queries as access;
 use serde::Serialize;
 use std::sync::Arc;
@@ -19,39 +27,64 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Its routes.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_teams))
+    OpenApiRouter::new()
+        .routes(routes!(show::list_teams, change::create_team))
+        .routes(routes!(show::get_team, change::rename_team, change::delete_team))
+        .routes(routes!(change::transfer_team))
+        .routes(routes!(members::list_members))
+        .routes(routes!(members::change_member, members::remove_member))
 }
 
-/// A team, as one of its members sees it.
+/// A team.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Team)]
-struct TeamBody {
+#[schema(as = PlainTeam)]
+struct PlainBody {
     #[schema(value_type = uuid::Uuid)]
     id: TeamId,
     name: String,
     created_at: DateTime<Utc>,
-    /// The caller's role in it.
-    role: TeamRole,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = TeamList)]
-struct ListBody {
-    /// The oldest membership first.
-    teams: Vec<TeamBody>,
+impl From<access::Team> for PlainBody {
+    fn from(team: access::Team) -> Self {
+        Self { id: team.id, name: team.name, created_at: team.created_at }
+    }
 }
 
-/// The teams that the caller belongs to; of an API token its only team
-#[utoipa::path(get, path = "/api/v1/teams", tag = "teams", responses(
-    (status = 200, description = "The oldest membership first", body = ListBody),
-    (status = 403, description = "insufficient_scope: the API token cannot read"),
-))]
-async fn list_teams(State(app): State<AppState>, caller: Caller, _wait: WaitMin) -> Result<Json<ListBody>, ApiError> {
-    caller.scope(Scope::Read)?;
-    let teams = access::teams_of(&app.db, caller.user).await?;
-    let visible = teams.into_iter().filter(|team| caller.role_in(team.id).is_ok());
-    let teams = visible
-        .map(|team| TeamBody { id: team.id, name: team.name, created_at: team.created_at, role: team.role.into() })
-        .collect();
-    Ok(Json(ListBody { teams }))
+/// Only in person, and only owners: a token that could do this would outlive its own limits.
+fn owner(caller: &Caller, team: TeamId, refusal: &'static str) -> Result<UserId, ApiError> {
+    let role = caller.role_in(team)?;
+    let user = caller.person()?;
+    if role < TeamRole::Owner {
+        return Err(ApiError::forbidden("forbidden", refusal));
+    }
+    Ok(user)
+}
+
+fn meta(app: &App, caller: &Caller, request: &RequestId) -> CommandMeta {
+    CommandMeta {
+        command: CommandId::new(),
+        request: None,
+        actor: caller.actor,
+        at: app.clock.now(),
+        correlation: Some(request.correlation()),
+        causation: None,
+    }
+}
+
+/// Carries a command out on a team.
+async fn execute(
+    app: &App,
+    team: TeamId,
+    command: team::Command,
+    meta: &CommandMeta,
+) -> Result<Executed<Team>, ApiError> {
+    let stream = StreamId::of(team, Kind::Team, team);
+    app.log.execute::<Team>(stream, command, meta).await.map_err(ApiError::from_execute)
+}
+
+/// Answers once the change is visible.
+async fn answer<B: Serialize>(app: &App, headers: &HeaderMap, executed: &Executed<Team>, body: B) -> Response {
+    let written = after_write(app, executed.position, &["access"], prefers_async(headers)).await;
+    (written, axum::Json(body)).into_response()
 }

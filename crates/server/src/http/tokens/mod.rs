@@ -25,9 +25,6 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// Longest name of a token, characters.
-const MAX_NAME: usize = 255;
-
 /// Its routes.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_tokens, create_token)).routes(routes!(revoke_token))
@@ -179,8 +176,7 @@ fn manager(caller: &Caller, team: TeamId) -> Result<UserId, ApiError> {
 
 fn wanted(app: &App, body: CreateBody) -> Result<Wanted, ApiError> {
     let mut faults = Faults::default();
-    let fits = (1..=MAX_NAME).contains(&body.name.chars().count()) && !body.name.trim().is_empty();
-    faults.check(fits && !body.name.contains('\0'), "name", format!("must have 1 to {MAX_NAME} characters"));
+    faults.check_name("name", &body.name);
     let mut scopes = Vec::new();
     match body.scopes {
         None => scopes.extend(Scope::ALL),

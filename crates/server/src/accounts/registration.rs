@@ -221,7 +221,6 @@ pub async fn settle(app: &App, user: UserId, before: DateTime<Utc>) -> Result<bo
     if !has_joined && app.log.load(&StreamId::global(Kind::User, user)).await?.is_empty() {
         let log = Steps { app, user, at: app.clock.now(), correlation: None };
         log.release().await?;
-        invitations::give_back(&mut tx, user).await?;
         sqlx::query("delete from auth.users where id = $1").bind(user.0).execute(&mut *tx).await?;
         tx.commit().await?;
         return Ok(true);

@@ -57,13 +57,13 @@ impl Mailing {
         self.mailer.round(&CancellationToken::new()).await.unwrap()
     }
 
-    /// Sends what is due and returns what came to an address, in order.
+    /// Sends what is due and returns what came to an address, round by round.
     pub async fn mails_to(&self, address: &str) -> Vec<Delivered> {
         self.round().await;
         self.smtp.delivered().into_iter().filter(|mail| mail.to == [address]).collect()
     }
 
-    /// What the newest mail's link to a page ends with.
+    /// What the link to a page ends with, in a mail of the newest round that has one.
     pub async fn token(&self, address: &str, page: &str) -> String {
         let mails = self.mails_to(address).await;
         let start = format!("http://localhost:8080/{page}/");

@@ -73,7 +73,8 @@ async fn a_forgotten_password_is_set_anew_by_a_mailed_link_once_and_every_sessio
     server.post("", "/auth/forgot-password", json!({"email": "aDA@example.com"})).await.expect(202);
     server.post("", "/auth/forgot-password", json!({"email": "ada@example.com"})).await.expect(202);
     let mails = server.mails_to("Ada@example.com").await;
-    assert_eq!(mails.last().unwrap().header("Subject").unwrap(), "Set a new password for ScaledTest");
+    let subjects: Vec<_> = mails.iter().filter_map(|mail| mail.header("Subject")).collect();
+    assert!(subjects.contains(&"Set a new password for ScaledTest".to_owned()), "{subjects:?}");
     let tokens: Vec<_> = mails.iter().filter_map(|mail| mail.link("/reset-password/")).collect();
     assert_eq!(tokens.len(), 2);
     let token = |n: usize| tokens[n].rsplit('/').next().unwrap();

@@ -52,14 +52,15 @@ fn rule(operation: &str) -> Option<Rule> {
         | "get_team"
         | "list_members"
         | "list_tokens"
-        | "list_invitations" => Member(Scope::Read),
+        | "list_invitations"
+        | "list_publishers" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
         "upload_report" => Role(TeamRole::Maintainer, Scope::Upload),
         "delete_report" => Role(TeamRole::Maintainer, Scope::Write),
         "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
-        "remove_member" | "rename_team" | "delete_team" | "transfer_team" | "change_member" | "create_token"
-        | "revoke_token" => PersonWithRole(TeamRole::Owner),
+        "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"
+        | "change_member" | "create_token" | "revoke_token" => PersonWithRole(TeamRole::Owner),
         _ => return None,
     })
 }

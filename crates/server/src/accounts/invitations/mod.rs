@@ -13,7 +13,7 @@ mod sweep;
 pub use accept::{Accepted, Answer, Preview, accept, preview};
 pub(crate) use accept::{finish, of_newcomer};
 pub use create::{Made, create, resend};
-pub(crate) use sweep::{give_back, settle_all};
+pub(crate) use sweep::settle_all;
 
 use super::digest;
 use crate::{

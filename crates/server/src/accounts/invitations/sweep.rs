@@ -4,8 +4,7 @@ use super::{Row, Stage, create::make_usable, finish, retire, stream};
 use crate::{accounts::users, app::App, http::error::ApiError};
 use chrono::{DateTime, Utc};
 use scaledtest_commands::Invitation;
-use scaledtest_domain::{Actor, UserId};
-use sqlx::PgConnection;
+use scaledtest_domain::Actor;
 
 /// Finishes or takes back what no running request can be working on, and forgets the addresses of teams that are gone;
 /// returns how many.
@@ -71,7 +70,7 @@ async fn settle_accepting(app: &App, row: &Row, before: DateTime<Utc>) -> Result
         None => false,
     };
     if is_newcomer {
-        // The sweep of accounts removes the account, and gives the invitation back with that.
+        // The sweep of accounts removes the account; without one the invitation is given back here.
         return Ok(());
     }
     sqlx::query(
@@ -93,16 +92,5 @@ async fn settle_revoked(app: &App, row: &Row) -> Result<(), ApiError> {
             .execute(&app.db)
             .await?;
     }
-    Ok(())
-}
-
-/// Makes the invitations of an account that is to be removed usable again.
-pub(crate) async fn give_back(conn: &mut PgConnection, user: UserId) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update auth.invitations set state = 'active', user_id = null where user_id = $1 and state = 'accepting'",
-    )
-    .bind(user.0)
-    .execute(conn)
-    .await?;
     Ok(())
 }

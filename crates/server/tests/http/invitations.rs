@@ -350,8 +350,8 @@ async fn who_joined_meanwhile_never_loses_a_role_by_accepting() {
 }
 
 #[tokio::test]
-async fn an_invitation_lets_in_where_nobody_may_register() {
-    for registration in [Registration::Invite, Registration::Closed] {
+async fn an_invitation_makes_an_account_where_registration_is_by_invitation_and_none_where_it_is_closed() {
+    for (registration, is_open) in [(Registration::Invite, true), (Registration::Closed, false)] {
         let server = TestApp::start_with(Config {
             registration,
             allowed_email_domains: vec!["example.com".to_owned()],
@@ -360,7 +360,12 @@ async fn an_invitation_lets_in_where_nobody_may_register() {
         .await;
         let ada = server.register("ada@example.com").await;
         let made = invited(&server, &ada, "bob@Example.com", "readonly").await;
-        accept(&server, token(&made), PASSWORD).await.expect(200);
+        let accepted = accept(&server, token(&made), PASSWORD).await;
+        if is_open {
+            accepted.expect(200);
+        } else {
+            accepted.refused(403, "registration_closed");
+        }
         invite(&server, &ada, ada.team, "eve@elsewhere.org", "readonly").await.refused(403, "email_domain_not_allowed");
     }
 }

@@ -20,7 +20,13 @@ export function useLive(teamId: string | undefined): { state: LiveState; notice:
         refresh.note(message);
         if (message.type === "report.ingested") setNotice(`New report in ${message.project ?? "a project"}`);
       },
-      { onState: setState },
+      {
+        onState: (next) => {
+          setState(next);
+          // The server hangs up on whoever is no longer in the team.
+          if (next === "waiting") void queryClient.invalidateQueries({ queryKey: keys.teams });
+        },
+      },
     );
     return () => {
       live.close();
@@ -61,6 +67,8 @@ function throttledRefresh() {
         everything = true;
       } else if (message.type.startsWith("token.")) {
         void queryClient.invalidateQueries({ queryKey: keys.tokens() });
+      } else {
+        refreshPeople(message.type);
       }
       if (lists || everything) timer ??= setTimeout(flush, REFRESH_EVERY);
     },
@@ -68,4 +76,17 @@ function throttledRefresh() {
       clearTimeout(timer);
     },
   };
+}
+
+/** What changes with the team and its people, by the first word of the message's type. */
+function refreshPeople(type: string): void {
+  const stale: Record<string, () => readonly unknown[][]> = {
+    team: () => [[...keys.teams], keys.team()],
+    member: () => [[...keys.teams], keys.team(), keys.members()],
+    invitation: () => [keys.invitations()],
+    publisher: () => [keys.publishers()],
+  };
+  const kind = type.split(".")[0] ?? "";
+  if (!Object.hasOwn(stale, kind)) return;
+  for (const queryKey of stale[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
 }

@@ -134,7 +134,8 @@ export const identitiesQuery = queryOptions({ queryKey: keys.identities, queryFn
 
 // ---- administration ----------------------------------------------------------------------------------------------
 
-export const ADMIN_PAGE = 20;
+export const ADMIN_PAGE = 10;
+export const AUDIT_PAGE = 20;
 
 export const adminUsersQuery = (search: string | undefined, offset: number, limit = ADMIN_PAGE) =>
   queryOptions({
@@ -153,9 +154,16 @@ export const adminTeamsQuery = (search: string | undefined, offset: number, limi
 export const auditQuery = (filter: AuditFilter, offset: number) =>
   queryOptions({
     queryKey: keys.admin("audit", filter, offset),
-    queryFn: () => client.admin.auditLog({ ...filter, limit: ADMIN_PAGE, offset }),
+    queryFn: () => client.admin.auditLog({ ...filter, limit: AUDIT_PAGE, offset }),
     placeholderData: keepPreviousData,
     staleTime: 0,
   });
+
+/** Every action that the log knows, for a choice. */
+export const auditActionsQuery = queryOptions({
+  queryKey: keys.admin("actions"),
+  queryFn: async () => (await client.admin.auditLog({ limit: 1 })).actions,
+  staleTime: 300_000,
+});
 
 export const settingsQuery = queryOptions({ queryKey: keys.admin("settings"), queryFn: () => client.admin.settings() });

@@ -2,16 +2,14 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet,
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
 import {
+  overlaying,
   parseSearch,
   readAdminSearch,
   readAuthSearch,
   readResultSearch,
   readRunSearch,
   stringifySearch,
-  type AdminSearch,
   type AuthSearch,
-  type ResultSearch,
-  type RunSearch,
 } from "./lib/search.ts";
 import { Login } from "./routes/auth/Login.tsx";
 import { Dashboard } from "./routes/dashboard/Dashboard.tsx";
@@ -43,7 +41,7 @@ const root = createRootRoute({
   notFoundComponent: () => <main><NotFound /></main>,
 });
 
-const auth = (values: Record<string, unknown>): AuthSearch => readAuthSearch(values);
+const auth = overlaying(readAuthSearch);
 
 /** Somebody who is signed in has nothing to do there. */
 const onward = ({ search }: { search: AuthSearch }) => {
@@ -100,7 +98,7 @@ const personal = [
   createRoute({
     getParentRoute: () => app,
     path: "/admin",
-    validateSearch: (values: Record<string, unknown>): AdminSearch => readAdminSearch(values),
+    validateSearch: overlaying(readAdminSearch),
     beforeLoad: () => {
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
       if (client.session?.user.role !== "owner") throw redirect({ to: "/" });
@@ -144,14 +142,14 @@ const teamPages = [
   createRoute({
     getParentRoute: () => inTeam,
     path: "/reports",
-    validateSearch: (values: Record<string, unknown>): RunSearch => readRunSearch(values),
+    validateSearch: overlaying(readRunSearch),
     component: Reports,
   }),
   createRoute({ getParentRoute: () => inTeam, path: "/reports/$reportId", component: ReportRedirect }),
   createRoute({
     getParentRoute: () => inTeam,
     path: "/runs/$runId",
-    validateSearch: (values: Record<string, unknown>): ResultSearch => readResultSearch(values),
+    validateSearch: overlaying(readResultSearch),
     component: lazyRouteComponent(() => import("./routes/run/Run.tsx"), "RunPage"),
   }),
   createRoute({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  parseSearch, readAdminSearch, readAuthSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toAuditFilter, toResultFilter, toRunFilter,
+  overlaying, parseSearch, readAdminSearch, readAuthSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toAuditFilter, toResultFilter, toRunFilter,
 } from "./search.ts";
 
 const roundTrip = (query: string) => stringifySearch({ ...readRunSearch(parseSearch(query)) });
@@ -66,6 +66,13 @@ describe("the way back after sign-in", () => {
 it("the sign-in pages read where to return to and what went wrong", () => {
   expect(readAuthSearch(parseSearch("?return_to=%2Freports&error=oauth_denied&x=1"))).toEqual({ return_to: "/reports", error: "oauth_denied" });
   expect(readAuthSearch(parseSearch("?return_to=%2F%2Fevil.test&error="))).toEqual({});
+});
+
+it("what a reader refuses is gone, not left as it stood in the address", () => {
+  const read = overlaying(readAuthSearch);
+  expect(Object.entries({ return_to: "https://evil.test", x: "1", ...read({ return_to: "https://evil.test", x: "1", error: "e" }) })).toEqual([
+    ["return_to", undefined], ["x", undefined], ["error", "e"],
+  ]);
 });
 
 it("the filters of the audit log become the API's, without the search for people", () => {

@@ -46,6 +46,14 @@ export function stringifySearch(values: Record<string, unknown>): string {
   return text === "" ? "" : `?${text}`;
 }
 
+/**
+ * A reader as a route needs it: the router lays what was read over what stood in the address, so what was not read has to be
+ * overlaid as undefined. Else a value that the reader refused would reach the page.
+ */
+export function overlaying<S extends object>(read: (values: Record<string, unknown>) => S): (values: Record<string, unknown>) => S {
+  return (values) => ({ ...Object.fromEntries(Object.keys(values).map((name) => [name, undefined])), ...read(values) });
+}
+
 export function readRunSearch(values: Record<string, unknown>): RunSearch {
   return compact({
     q: text(values.q),

@@ -11,7 +11,7 @@ import { Empty, ErrorBox, Skeleton } from "../../components/States.tsx";
 import { formatAbsolute, plural } from "../../lib/format.ts";
 import { toAuditFilter } from "../../lib/search.ts";
 import { humanize, metadataLine } from "../../lib/words.ts";
-import { ADMIN_PAGE, auditQuery } from "../../queries.ts";
+import { AUDIT_PAGE, auditQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 import { AuditFilters } from "./AuditFilters.tsx";
 import { useAdminSearch } from "./useAdminSearch.ts";
@@ -19,11 +19,10 @@ import { useAdminSearch } from "./useAdminSearch.ts";
 export function AuditLog() {
   const [search, change] = useAdminSearch();
   const filter = toAuditFilter(search);
-  const [actions, setActions] = useState<string[]>([]);
   return (
     <Section bare id="audit-log" title="Audit Log" note="Who did what on this server, the latest first." aside={<Export filter={filter} />}>
-      <AuditFilters search={search} actions={actions} onChange={change} />
-      <Entries key={JSON.stringify(filter)} filter={filter} onActions={setActions} known={actions} />
+      <AuditFilters search={search} onChange={change} />
+      <Entries key={JSON.stringify(filter)} filter={filter} />
     </Section>
   );
 }
@@ -60,10 +59,9 @@ function Actor({ name, ip }: { name: string | null | undefined; ip: string | nul
   );
 }
 
-function Entries({ filter, known, onActions }: { filter: AuditFilter; known: string[]; onActions: (actions: string[]) => void }) {
+function Entries({ filter }: { filter: AuditFilter }) {
   const [offset, setOffset] = useState(0);
   const query = useQuery(auditQuery(filter, offset));
-  if (query.data && query.data.actions.length !== known.length) onActions(query.data.actions);
   if (query.isPending) return <Skeleton rows={6} />;
   if (query.isError) return <ErrorBox error={query.error} retry={() => void query.refetch()} />;
   if (query.data.total === 0) return <Empty title="No entries">Nothing in the log fits these filters.</Empty>;
@@ -71,7 +69,7 @@ function Entries({ filter, known, onActions }: { filter: AuditFilter; known: str
     <>
       <p role="status" className="mb-2 text-[13px] text-muted-foreground">{plural(query.data.total, "entry").replace("entrys", "entries")}</p>
       <DataTable label="Audit Log" columns={COLUMNS} rows={query.data.audit_log} rowKey={({ id }) => id} dimmed={query.isPlaceholderData} />
-      <Pager what="the audit log" offset={offset} size={ADMIN_PAGE} total={query.data.total} onOffset={setOffset} />
+      <Pager what="the audit log" offset={offset} size={AUDIT_PAGE} total={query.data.total} onOffset={setOffset} />
     </>
   );
 }

@@ -18,35 +18,24 @@ import { client, useUser } from "../../session.ts";
 import { SearchBox } from "./SearchBox.tsx";
 import { useAdminSearch } from "./useAdminSearch.ts";
 
-export function Users() {
-  const [search, change] = useAdminSearch();
-  const { user: text } = search;
-  return (
-    <UserList
-      key={text}
-      text={text}
-      onSearch={(user) => { change({ user }); }}
-      onHistory={({ id }) => {
-        change({ actor: id });
-        document.getElementById("audit-log")?.scrollIntoView();
-      }}
-    />
-  );
-}
-
 /** What is being asked about whom. */
 interface Question {
   kind: "disable" | "enable" | "promote" | "demote" | "reset";
   user: AdminUser;
 }
 
-function UserList({ text, onSearch, onHistory }: { text: string | undefined; onSearch: (text: string) => void; onHistory: (user: AdminUser) => void }) {
+export function Users() {
+  const [{ user: text }, change] = useAdminSearch();
   const [offset, setOffset] = useState(0);
   const [question, setQuestion] = useState<Question>();
   const [reset, setReset] = useState<{ user: AdminUser; link: PasswordReset }>();
   const query = useQuery(adminUsersQuery(text, offset));
   const me = useUser()?.id;
 
+  const history = ({ id }: AdminUser) => {
+    change({ actor: id });
+    document.getElementById("audit-log")?.scrollIntoView();
+  };
   const columns: Column<AdminUser>[] = [
     { header: "User", className: "max-w-80", cell: (user) => <Person user={user} own={user.id === me} /> },
     { header: "Teams", cell: ({ teams }) => formatCount(teams) },
@@ -55,7 +44,7 @@ function UserList({ text, onSearch, onHistory }: { text: string | undefined; onS
     {
       header: "Actions",
       actions: true,
-      cell: (user) => <Manage user={user} own={user.id === me} onAsk={(kind) => { setQuestion({ kind, user }); }} onHistory={() => { onHistory(user); }} />,
+      cell: (user) => <Manage user={user} own={user.id === me} onAsk={(kind) => { setQuestion({ kind, user }); }} onHistory={() => { history(user); }} />,
     },
   ];
 
@@ -65,7 +54,7 @@ function UserList({ text, onSearch, onHistory }: { text: string | undefined; onS
       id="users"
       title="Users"
       note={query.data && plural(query.data.total, "account")}
-      aside={<SearchBox label="Search users" value={text ?? ""} onChange={onSearch} />}
+      aside={<SearchBox label="Search users" value={text ?? ""} onChange={(next) => { setOffset(0); change({ user: next.trim() }); }} />}
     >
       {reset && (
         <Secret

@@ -79,7 +79,7 @@ function Accept({ token, invitation }: { token: string; invitation: InvitationPr
           <dt className="text-muted-foreground">Expires</dt>
           <dd><Time iso={expires_at} /></dd>
         </dl>
-        {user && !own && <p className="mt-3 border-t pt-3 text-muted-foreground">You are signed in as {user.email}. Accepting signs you out there.</p>}
+        {user && !own && <p className="mt-3 border-t pt-3 text-muted-foreground">You are signed in as {user.email}. Accepting takes you to the other account.</p>}
       </section>
       <AuthForm
         action="Accept Invitation"

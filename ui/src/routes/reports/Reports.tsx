@@ -38,7 +38,7 @@ export function Reports() {
   const query = useInfiniteQuery(runsQuery(toRunFilter(search)));
   const runs = query.data?.pages.flatMap((page) => page.runs) ?? [];
   const total = query.data?.pages[0]?.total ?? 0;
-  const filtered = Object.keys(search).length > 0;
+  const filtered = Object.values(search).some((value) => value !== undefined);
 
   const change = (next: Partial<RunSearch>) => {
     void navigate({ search: (now) => readRunSearch({ ...now, ...next }), replace: true, resetScroll: false });

@@ -15,6 +15,7 @@ import { fieldText } from "../../lib/form.ts";
 import { invitableRoles, roleLabel } from "../../lib/team.ts";
 import { invitationsQuery, keys, membersQuery, queryClient, useTeam } from "../../queries.ts";
 import { client } from "../../session.ts";
+import { RoleLegend } from "./RoleLegend.tsx";
 
 const refresh = () => queryClient.invalidateQueries({ queryKey: keys.invitations() });
 
@@ -60,11 +61,12 @@ function InviteForm({ team, onCreated }: { team: Team; onCreated: (created: Crea
       >
         <Field id="invite-email" name="email" label="Email" type="email" required maxLength={254} autoComplete="off" placeholder="name@example.com" className="min-w-56 grow sm:max-w-96" />
         <Choice id="invite-role" name="role" label="Role" defaultValue="maintainer">
-          {roles.map(({ role, label, may }) => <option key={role} value={role}>{label}: {may}</option>)}
+          {roles.map(({ role, label }) => <option key={role} value={role}>{label}</option>)}
         </Choice>
         <Button type="submit" look="primary" disabled={invite.isPending}>Send Invitation</Button>
         {invite.isError && <p role="alert" className="w-full text-failed">{messageOf(invite.error)}</p>}
       </form>
+      <RoleLegend roles={roles} />
     </Section>
   );
 }
@@ -98,7 +100,6 @@ function List({ team, may, onResent, onRevoked }: { team: Team; may: boolean; on
     mutationFn: (invitation: Invitation) => client.resendInvitation(team.id, invitation.id),
     onSuccess: (created) => {
       onResent(created);
-      window.scrollTo({ top: 0 });
       return refresh();
     },
   });

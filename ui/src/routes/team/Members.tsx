@@ -16,6 +16,7 @@ import { plural } from "../../lib/format.ts";
 import { isLastOwner, roleLabel, ROLES } from "../../lib/team.ts";
 import { keys, membersQuery, queryClient, teamsQuery, useTeam } from "../../queries.ts";
 import { client, useUser } from "../../session.ts";
+import { RoleLegend } from "./RoleLegend.tsx";
 
 export function Members() {
   useTitle("Members");
@@ -32,14 +33,7 @@ export function Members() {
       {query.isPending && <Skeleton rows={3} />}
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
       {query.data && <MemberTable team={team} members={query.data} />}
-      <dl className="mt-4 grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 text-[13px] text-muted-foreground">
-        {ROLES.map(({ role, label, may }) => (
-          <div key={role} className="contents">
-            <dt className="font-medium">{label}</dt>
-            <dd>{may}</dd>
-          </div>
-        ))}
-      </dl>
+      <RoleLegend roles={ROLES} />
     </Section>
   );
 }

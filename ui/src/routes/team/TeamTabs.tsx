@@ -1,4 +1,5 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 
 const TABS = [
   { to: "/team", label: "General" },
@@ -10,8 +11,12 @@ const TABS = [
 
 /** The way between the pages about one team. */
 export function TeamTabs() {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const strip = useRef<HTMLElement>(null);
+  // On a small screen the open one may be out of sight.
+  useEffect(() => { strip.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); }, [path]);
   return (
-    <nav aria-label="Team" className="mb-5 flex gap-1 overflow-x-auto border-b px-px pt-px">
+    <nav ref={strip} aria-label="Team" className="mb-5 flex gap-1 overflow-x-auto border-b px-px pt-px">
       {TABS.map(({ to, label }) => (
         <Link
           key={to}

@@ -9,12 +9,12 @@ import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox } from "../../components/States.tsx";
 import { Time } from "../../components/Time.tsx";
-import { farewells } from "../../flash.ts";
 import { useTitle } from "../../hooks.ts";
 import { fieldText } from "../../lib/form.ts";
 import { formatCount } from "../../lib/format.ts";
-import { keys, membersQuery, queryClient, teamQuery, teamsQuery, useTeam } from "../../queries.ts";
+import { keys, membersQuery, queryClient, teamQuery, useTeam } from "../../queries.ts";
 import { client, useUser } from "../../session.ts";
+import { forgetTeam } from "./forget.ts";
 
 const refresh = () =>
   Promise.all([keys.teams, keys.team(), keys.members()].map((queryKey) => queryClient.invalidateQueries({ queryKey })));
@@ -124,9 +124,8 @@ function Delete({ team }: { team: Team }) {
   const remove = useMutation({
     mutationFn: () => client.deleteTeam(team.id),
     onSuccess: async () => {
-      farewells.set(team.id, `The team “${team.name}” was deleted.`);
+      forgetTeam(team, `The team “${team.name}” was deleted.`);
       await navigate({ to: "/" });
-      queryClient.setQueryData<Team[]>(teamsQuery.queryKey, (teams) => teams?.filter(({ id }) => id !== team.id));
       await queryClient.invalidateQueries({ queryKey: keys.teams });
     },
   });

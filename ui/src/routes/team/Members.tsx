@@ -10,12 +10,12 @@ import { Confirm } from "../../components/Dialog.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox, messageOf, Skeleton } from "../../components/States.tsx";
 import { Time } from "../../components/Time.tsx";
-import { farewells } from "../../flash.ts";
 import { useTitle } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
 import { isLastOwner, roleLabel, ROLES } from "../../lib/team.ts";
-import { keys, membersQuery, queryClient, teamsQuery, useTeam } from "../../queries.ts";
+import { keys, membersQuery, queryClient, useTeam } from "../../queries.ts";
 import { client, useUser } from "../../session.ts";
+import { forgetTeam } from "./forget.ts";
 import { RoleLegend } from "./RoleLegend.tsx";
 
 export function Members() {
@@ -141,9 +141,8 @@ function Removal({ team, member, own, onClose }: { team: Team; member: Member | 
     mutationFn: (leaver: Member) => client.removeMember(team.id, leaver.user_id),
     onSuccess: async () => {
       if (own) {
-        farewells.set(team.id, `You left the team “${team.name}”.`);
+        forgetTeam(team, `You left the team “${team.name}”.`);
         await navigate({ to: "/" });
-        queryClient.setQueryData<Team[]>(teamsQuery.queryKey, (teams) => teams?.filter(({ id }) => id !== team.id));
         await queryClient.invalidateQueries({ queryKey: keys.teams });
         return;
       }

@@ -33,7 +33,7 @@ function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
 
 export function Reports() {
   useTitle("Test Reports");
-  const search = useSearch({ from: "/app/in-team/reports" });
+  const search: RunSearch = useSearch({ from: "/app/in-team/reports" });
   const navigate = useNavigate({ from: "/reports" });
   const query = useInfiniteQuery(runsQuery(toRunFilter(search)));
   const runs = query.data?.pages.flatMap((page) => page.runs) ?? [];

@@ -1,6 +1,6 @@
 import type { LiveMessage, LiveState } from "@scaledtest/sdk";
 import { useEffect, useState } from "react";
-import { keys, queryClient } from "./queries.ts";
+import { keys, queryClient, teamsQuery } from "./queries.ts";
 import { client } from "./session.ts";
 
 /** Many reports may arrive at once; the pages are refreshed at most this often, in milliseconds. */
@@ -68,7 +68,7 @@ function throttledRefresh() {
       } else if (message.type.startsWith("token.")) {
         void queryClient.invalidateQueries({ queryKey: keys.tokens() });
       } else {
-        refreshPeople(message.type);
+        void refreshPeople(message.type);
       }
       if (lists || everything) timer ??= setTimeout(flush, REFRESH_EVERY);
     },
@@ -79,14 +79,19 @@ function throttledRefresh() {
 }
 
 /** What changes with the team and its people, by the first word of the message's type. */
-function refreshPeople(type: string): void {
-  const stale: Record<string, () => readonly unknown[][]> = {
-    team: () => [[...keys.teams], keys.team()],
-    member: () => [[...keys.teams], keys.team(), keys.members()],
-    invitation: () => [keys.invitations()],
-    publisher: () => [keys.publishers()],
-  };
+const PEOPLE: Record<string, () => unknown[][]> = {
+  team: () => [keys.team()],
+  member: () => [keys.team(), keys.members()],
+  invitation: () => [keys.invitations()],
+  publisher: () => [keys.publishers()],
+};
+
+/** The list of teams first: when it no longer has the team of the page, nothing else of it can be asked for. */
+async function refreshPeople(type: string): Promise<void> {
   const kind = type.split(".")[0] ?? "";
-  if (!Object.hasOwn(stale, kind)) return;
-  for (const queryKey of stale[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
+  if (!Object.hasOwn(PEOPLE, kind)) return;
+  if (kind === "team" || kind === "member") await queryClient.invalidateQueries({ queryKey: keys.teams });
+  const teams = queryClient.getQueryData(teamsQuery.queryKey);
+  if (!teams?.some(({ id }) => id === client.teamId)) return;
+  for (const queryKey of PEOPLE[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
 }

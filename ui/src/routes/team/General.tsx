@@ -9,6 +9,7 @@ import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox } from "../../components/States.tsx";
 import { Time } from "../../components/Time.tsx";
+import { farewells } from "../../flash.ts";
 import { useTitle } from "../../hooks.ts";
 import { fieldText } from "../../lib/form.ts";
 import { formatCount } from "../../lib/format.ts";
@@ -123,8 +124,11 @@ function Delete({ team }: { team: Team }) {
   const [asking, setAsking] = useState(false);
   const remove = useMutation({
     mutationFn: () => client.deleteTeam(team.id),
+    // The live connection may tell of it before the answer does.
+    onMutate: () => { farewells.set(team.id, `The team “${team.name}” was deleted.`); },
+    onError: () => { farewells.delete(team.id); },
     onSuccess: async () => {
-      forgetTeam(team, `The team “${team.name}” was deleted.`);
+      forgetTeam(team);
       await navigate({ to: "/" });
       await queryClient.invalidateQueries({ queryKey: keys.teams });
     },

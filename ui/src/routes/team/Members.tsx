@@ -10,6 +10,7 @@ import { Confirm } from "../../components/Dialog.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox, messageOf, Skeleton } from "../../components/States.tsx";
 import { Time } from "../../components/Time.tsx";
+import { farewells } from "../../flash.ts";
 import { useTitle } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
 import { isLastOwner, roleLabel, ROLES } from "../../lib/team.ts";
@@ -139,9 +140,12 @@ function Removal({ team, member, own, onClose }: { team: Team; member: Member | 
   const navigate = useNavigate();
   const remove = useMutation({
     mutationFn: (leaver: Member) => client.removeMember(team.id, leaver.user_id),
+    // The live connection may tell of it before the answer does.
+    onMutate: () => { if (own) farewells.set(team.id, `You left the team “${team.name}”.`); },
+    onError: () => { farewells.delete(team.id); },
     onSuccess: async () => {
       if (own) {
-        forgetTeam(team, `You left the team “${team.name}”.`);
+        forgetTeam(team);
         await navigate({ to: "/" });
         await queryClient.invalidateQueries({ queryKey: keys.teams });
         return;

@@ -41,6 +41,6 @@ export default defineConfig({
   },
   test: {
     environment: "jsdom",
-    include: ["src/**/*.test.{ts,tsx}"],
+    include: ["{src,test}/**/*.test.{ts,tsx}"],
   },
 });

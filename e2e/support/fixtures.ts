@@ -25,6 +25,12 @@ export const newAccount = (): Account => ({
   name: "Ada Lovelace",
 });
 
+/** The owner of the instance; undefined on a server that runs already, unless E2E_OWNER_EMAIL and E2E_OWNER_PASSWORD name one. */
+export function instanceOwner(): Account | undefined {
+  const { E2E_OWNER_EMAIL: email, E2E_OWNER_PASSWORD: password } = process.env;
+  return email && password ? { email, password, name: "Olivia Owner" } : undefined;
+}
+
 interface Fixtures {
   /** An account that exists already, and a client signed in as it. */
   signedUp: { account: Account; client: ScaledTest };

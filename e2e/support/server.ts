@@ -21,6 +21,7 @@ export default async function start(): Promise<(() => Promise<void>) | undefined
   const url = `http://127.0.0.1:${String(port)}`;
   try {
     await ready(`${url}/readyz`, server);
+    await registerOwner(url);
   } catch (error) {
     await stop(server).catch(() => undefined);
     throw error;
@@ -45,6 +46,20 @@ function launch(binary: string, args: string[]): ChildProcess {
   server.stdout.pipe(log, { end: false });
   server.stderr.pipe(log, { end: false });
   return server;
+}
+
+/** The first account owns the instance. It is made before the tests, so that none of them is the first by chance. */
+async function registerOwner(url: string): Promise<void> {
+  const owner = { email: "owner@example.test", password: "correct horse battery staple", display_name: "Olivia Owner" };
+  const answer = await fetch(`${url}/auth/register`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(owner),
+    signal: AbortSignal.timeout(10_000),
+  });
+  if (!answer.ok) throw new Error(`the first account could not be made: HTTP ${String(answer.status)}`);
+  process.env.E2E_OWNER_EMAIL = owner.email;
+  process.env.E2E_OWNER_PASSWORD = owner.password;
 }
 
 async function ready(url: string, server: ChildProcess): Promise<void> {

@@ -1,4 +1,6 @@
 import createFetchClient, { type Client } from "openapi-fetch";
+import { Administration } from "./administration.ts";
+import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
@@ -30,6 +32,9 @@ const READS = new Set(["GET", "HEAD"]);
 /** The paths on which a 401 means wrong credentials, not a worn-out access token. */
 const SIGN_IN = /^\/auth\/(login|register|refresh|logout)$/;
 
+/** The same elsewhere: the words for a wrong password that came with the request. */
+const WRONG_PASSWORD = new Set(["invalid_current_password", "invalid_password"]);
+
 /**
  * Speaks to one ScaledTest server.
  *
@@ -39,6 +44,8 @@ const SIGN_IN = /^\/auth\/(login|register|refresh|logout)$/;
 export class ScaledTest {
   /** The typed paths of the API; its calls resolve to `{data, error, response}`. */
   readonly api: Client<paths>;
+  /** What only the owner of the instance may do. */
+  readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;
@@ -109,6 +116,147 @@ export class ScaledTest {
       this.teamId = undefined;
       this.#setSession(undefined);
     }
+  }
+
+  /** What the sign-in pages may offer. */
+  signInMethods(): Promise<T.SignInMethods> {
+    return this.#ask("GET", "/api/v1/auth/methods", { public: true });
+  }
+
+  /** Asks for a mail with a link; the answer is the same whether there is such an account or not. */
+  async forgotPassword(email: string): Promise<void> {
+    await this.#ask("POST", "/api/v1/auth/forgot-password", { body: { email }, public: true });
+  }
+
+  /** Sets a new password with the token of a mail. Every session of the account ends. */
+  async resetPassword(token: string, password: string): Promise<void> {
+    await this.#ask("POST", "/api/v1/auth/reset-password", { body: { token, password }, public: true });
+  }
+
+  async verifyEmail(token: string): Promise<void> {
+    await this.#ask("POST", "/api/v1/auth/verify-email", { body: { token }, public: true });
+    if (this.#session) this.#setUser({ ...this.#session.user, email_verified: true });
+  }
+
+  /** Exchanges the OIDC token of a pipeline for a short-lived one that uploads to the team which trusts it. */
+  exchangeOidcToken(token: string, teamId?: string): Promise<T.ExchangedToken> {
+    return this.#ask("POST", "/api/v1/auth/oidc-exchange", { body: { token, team_id: teamId }, public: true });
+  }
+
+  // ---- one's own account ---------------------------------------------------------------------------------------
+
+  me(): Promise<T.User> {
+    return this.#ask("GET", "/api/v1/auth/me");
+  }
+
+  async updateProfile(displayName: string): Promise<T.User> {
+    const user = await this.#ask<T.User>("PATCH", "/api/v1/auth/me", { body: { display_name: displayName } });
+    this.#setUser(user);
+    return user;
+  }
+
+  /** Changes the password; every other session ends. */
+  async changePassword(currentPassword: string, newPassword: string): Promise<void> {
+    const body = { current_password: currentPassword, new_password: newPassword };
+    await this.#ask("POST", "/api/v1/auth/change-password", { body });
+  }
+
+  async resendVerification(): Promise<void> {
+    await this.#ask("POST", "/api/v1/auth/resend-verification");
+  }
+
+  async identities(): Promise<T.Identity[]> {
+    return (await this.#ask<{ identities: T.Identity[] }>("GET", "/api/v1/auth/identities")).identities;
+  }
+
+  /** Where one is signed in, the latest used first. */
+  async sessions(): Promise<T.DeviceSession[]> {
+    return (await this.#ask<{ sessions: T.DeviceSession[] }>("GET", "/api/v1/auth/sessions")).sessions;
+  }
+
+  async endSession(sessionId: string): Promise<void> {
+    await this.#ask("DELETE", `/api/v1/auth/sessions/${part(sessionId)}`);
+  }
+
+  /** Ends every other session; answers how many there were. */
+  async endOtherSessions(): Promise<number> {
+    return (await this.#ask<{ ended: number }>("DELETE", "/api/v1/auth/sessions")).ended;
+  }
+
+  // ---- teams and their people ----------------------------------------------------------------------------------
+
+  createTeam(name: string): Promise<T.TeamFacts> {
+    return this.#ask("POST", "/api/v1/teams", { body: { name } });
+  }
+
+  team(teamId: string): Promise<T.TeamDetail> {
+    return this.#ask("GET", team(teamId));
+  }
+
+  async renameTeam(teamId: string, name: string): Promise<T.TeamFacts> {
+    return (await this.#ask<{ team: T.TeamFacts }>("PATCH", team(teamId), { body: { name } })).team;
+  }
+
+  /** Deletes the team with everything in it. */
+  async deleteTeam(teamId: string): Promise<void> {
+    await this.#ask("DELETE", team(teamId));
+  }
+
+  /** Makes another member owner; the caller becomes maintainer. */
+  async transferTeam(teamId: string, userId: string): Promise<void> {
+    await this.#ask("POST", `${team(teamId)}/transfer`, { body: { user_id: userId } });
+  }
+
+  async members(teamId: string): Promise<T.Member[]> {
+    return (await this.#ask<{ members: T.Member[] }>("GET", `${team(teamId)}/members`)).members;
+  }
+
+  async setMemberRole(teamId: string, userId: string, role: T.TeamRole): Promise<void> {
+    await this.#ask("PATCH", `${team(teamId)}/members/${part(userId)}`, { body: { role } });
+  }
+
+  /** Takes a member out of the team; oneself, to leave it. */
+  async removeMember(teamId: string, userId: string): Promise<void> {
+    await this.#ask("DELETE", `${team(teamId)}/members/${part(userId)}`);
+  }
+
+  async invitations(teamId: string): Promise<T.Invitation[]> {
+    return (await this.#ask<{ invitations: T.Invitation[] }>("GET", `${team(teamId)}/invitations`)).invitations;
+  }
+
+  createInvitation(teamId: string, email: string, role: T.TeamRole): Promise<T.CreatedInvitation> {
+    return this.#ask("POST", `${team(teamId)}/invitations`, { body: { email, role } });
+  }
+
+  async revokeInvitation(teamId: string, invitationId: string): Promise<void> {
+    await this.#ask("DELETE", `${team(teamId)}/invitations/${part(invitationId)}`);
+  }
+
+  /** A new link and another 7 days; the old link no longer works. */
+  resendInvitation(teamId: string, invitationId: string): Promise<T.CreatedInvitation> {
+    return this.#ask("POST", `${team(teamId)}/invitations/${part(invitationId)}/resend`);
+  }
+
+  previewInvitation(token: string): Promise<T.InvitationPreview> {
+    return this.#ask("GET", `/api/v1/invitations/${part(token)}`, { public: true });
+  }
+
+  /** Accepts with a password, for a new account also a name; without either as the account that is signed in. */
+  acceptInvitation(token: string, by?: { password: string; displayName?: string }): Promise<T.AcceptedInvitation> {
+    const body = by ? { password: by.password, display_name: by.displayName ?? "" } : {};
+    return this.#ask("POST", `/api/v1/invitations/${part(token)}/accept`, { body, public: by !== undefined });
+  }
+
+  trustedPublishers(teamId: string): Promise<T.TrustedPublishers> {
+    return this.#ask("GET", `${team(teamId)}/trusted-publishers`);
+  }
+
+  trustPublisher(teamId: string, publisher: T.NewPublisher): Promise<T.TrustedPublisher> {
+    return this.#ask("POST", `${team(teamId)}/trusted-publishers`, { body: publisher });
+  }
+
+  async removePublisher(teamId: string, publisherId: string): Promise<void> {
+    await this.#ask("DELETE", `${team(teamId)}/trusted-publishers/${part(publisherId)}`);
   }
 
   // ---- teams and tokens ----------------------------------------------------------------------------------------
@@ -232,15 +380,15 @@ export class ScaledTest {
     const again = request.clone();
     const sent = this.#session?.access_token;
     const response = await this.#dispatch(request);
-    if (response.status !== 401) return response;
+    if (response.status !== 401 || (await saysWrongPassword(response))) return response;
     // Somebody else may have refreshed while this request was under way.
     const fresh = this.#session?.access_token !== sent ? this.#session : await this.resume();
     return fresh ? this.#dispatch(again) : response;
   }
 
-  async #dispatch(request: Request): Promise<Response> {
+  async #dispatch(request: Request, anonymous = false): Promise<Response> {
     const headers = new Headers(request.headers);
-    const token = this.#apiToken ?? this.#session?.access_token;
+    const token = anonymous ? undefined : (this.#apiToken ?? this.#session?.access_token);
     if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
     if (this.teamId !== undefined) headers.set("X-Team-ID", this.teamId);
     if (this.#position !== undefined && READS.has(request.method)) headers.set("ST-Min-Position", this.#position);
@@ -265,21 +413,46 @@ export class ScaledTest {
     return session;
   }
 
+  #setUser(user: T.User): void {
+    if (this.#session) this.#setSession({ ...this.#session, user });
+  }
+
   #setSession(session: T.Session | undefined): void {
     if (session === undefined && this.#session === undefined) return;
     this.#session = session;
     for (const listener of this.#listeners) listener(session);
   }
 
+  /** Calls a path that the schema does not name. */
+  #ask<R>(method: string, path: string, ask: Ask = {}): Promise<R> {
+    const call = async () => {
+      const request = new Request(this.#baseUrl + path + queryOf(ask.query), {
+        method,
+        ...(ask.body !== undefined && { body: JSON.stringify(ask.body), headers: { "Content-Type": "application/json" } }),
+      });
+      const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));
+      if (!response.ok) return { error: (await response.json().catch(() => undefined)) as unknown, response };
+      return { data: (ask.parseAs === "blob" ? await response.blob() : await response.json()) as R, response };
+    };
+    return this.#read<R>(call());
+  }
+
   async #read<R>(call: Promise<{ data?: R; error?: unknown; response: Response }>): Promise<R> {
     const { data, error, response } = await call.catch(networkError);
-    if (!response.ok) throw ApiError.fromBody(response.status, error);
+    if (!response.ok) throw ApiError.fromBody(response.status, error, response.headers.get("Retry-After"));
     return data as R;
   }
 }
 
 function at<P>(path: P): { params: { path: P } } {
   return { params: { path } };
+}
+
+const team = (teamId: string) => `/api/v1/teams/${part(teamId)}`;
+
+async function saysWrongPassword(response: Response): Promise<boolean> {
+  const body = (await response.clone().json().catch(() => undefined)) as { code?: unknown } | null | undefined;
+  return typeof body?.code === "string" && WRONG_PASSWORD.has(body.code);
 }
 
 function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {

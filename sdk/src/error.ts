@@ -6,17 +6,27 @@ export class ApiError extends Error {
   readonly code: string;
   readonly details: unknown[];
   readonly requestId: string | undefined;
+  /** Seconds after which the server takes the request again, when it said so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, message: string, code: string, details: unknown[] = [], requestId?: string) {
+  constructor(
+    status: number,
+    message: string,
+    code: string,
+    details: unknown[] = [],
+    requestId?: string,
+    retryAfter?: number,
+  ) {
     super(message);
     this.status = status;
     this.code = code;
     this.details = details;
     this.requestId = requestId;
+    this.retryAfter = retryAfter;
   }
 
-  /** Reads the body that the server sends with an error: `{error, code, details?, request_id}`. */
-  static fromBody(status: number, body: unknown): ApiError {
+  /** Reads the body that the server sends with an error, `{error, code, details?, request_id}`, and its `Retry-After`. */
+  static fromBody(status: number, body: unknown, retryAfter: string | null = null): ApiError {
     const fields: Record<string, unknown> = typeof body === "object" && body !== null ? { ...body } : {};
     const text = (key: string) => (typeof fields[key] === "string" ? fields[key] : undefined);
     return new ApiError(
@@ -25,6 +35,7 @@ export class ApiError extends Error {
       text("code") ?? `http_${String(status)}`,
       Array.isArray(fields.details) ? fields.details : [],
       text("request_id"),
+      retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined,
     );
   }
 

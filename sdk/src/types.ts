@@ -6,9 +6,13 @@ type Schemas = components["schemas"];
 export type Status = Schemas["TestStatus"];
 export type TeamRole = Schemas["TeamRole"];
 
-export type User = Schemas["User"];
+export type User = Schemas["User"] & {
+  email_verified: boolean;
+  /** False for somebody who only ever signed in through another service. */
+  has_password: boolean;
+};
 /** What register, login and refresh answer. */
-export type Session = Schemas["Auth"];
+export type Session = Omit<Schemas["Auth"], "user"> & { user: User };
 export type Team = Schemas["Team"];
 export type ApiToken = Schemas["Token"];
 export type CreatedToken = Schemas["CreatedToken"];
@@ -64,6 +68,209 @@ export interface Page {
   cursor?: string;
   /** Rows to leave out; for jumping, where a cursor can only follow. */
   offset?: number;
+}
+
+// ---- sign-in and one's own account -----------------------------------------------------------------------------
+
+/** What the sign-in pages may offer. */
+export interface SignInMethods {
+  registration: "open" | "invite" | "closed";
+  password: boolean;
+  /** Whether the server can send mail. */
+  mail: boolean;
+  providers: SignInProvider[];
+}
+
+export interface SignInProvider {
+  id: string;
+  name: string;
+  start_url: string;
+}
+
+export interface DeviceSession {
+  id: string;
+  /** Short words: "Firefox on Linux". */
+  device: string;
+  user_agent?: string | null;
+  ip?: string | null;
+  created_at: string;
+  last_seen_at: string;
+  expires_at: string;
+  /** The session that asks. */
+  current: boolean;
+}
+
+/** An account elsewhere through which one signs in. */
+export interface Identity {
+  provider: string;
+  name?: string | null;
+  linked_at: string;
+}
+
+// ---- teams -----------------------------------------------------------------------------------------------------
+
+export type TeamFacts = Omit<Team, "role">;
+
+export interface TeamDetail {
+  team: TeamFacts;
+  role: TeamRole;
+  /** How many they are. */
+  members: number;
+}
+
+export interface Member {
+  user_id: string;
+  /** Missing when an API token asks. */
+  email?: string;
+  display_name: string;
+  role: TeamRole;
+  joined_at: string;
+}
+
+export interface Invitation {
+  id: string;
+  team_id: string;
+  email: string;
+  role: TeamRole;
+  invited_by?: string | null;
+  expires_at: string;
+  accepted_at?: string | null;
+  created_at: string;
+  state: "pending" | "accepted" | "expired";
+  /** How far the mail with the link got; `off` when the server sends none. */
+  mail: "sent" | "queued" | "failed" | "off";
+}
+
+/** An invitation with its secret, which is answered only once. */
+export interface CreatedInvitation {
+  invitation: Invitation;
+  token: string;
+  url: string;
+}
+
+export interface InvitationPreview {
+  email: string;
+  role: TeamRole;
+  team_name: string;
+  expires_at: string;
+  account_exists: boolean;
+}
+
+export interface AcceptedInvitation {
+  message: string;
+  user_id: string;
+  team_id: string;
+  role: TeamRole;
+}
+
+/** A pipeline that may upload without a stored secret. */
+export interface TrustedPublisher {
+  id: string;
+  provider: "github" | "gitlab" | "custom";
+  issuer: string;
+  repository: string;
+  branch?: string | null;
+  environment?: string | null;
+  created_at: string;
+  created_by: string;
+}
+
+export interface Issuer {
+  provider: TrustedPublisher["provider"];
+  issuer: string;
+  name: string;
+}
+
+export interface TrustedPublishers {
+  publishers: TrustedPublisher[];
+  /** The issuers that this server allows. */
+  issuers: Issuer[];
+}
+
+export interface NewPublisher {
+  issuer: string;
+  repository: string;
+  branch?: string;
+  environment?: string;
+}
+
+/** What a pipeline gets for its OIDC token. */
+export interface ExchangedToken {
+  access_token: string;
+  expires_at: string;
+  token_type: string;
+  team_id: string;
+  publisher_id: string;
+}
+
+// ---- administration --------------------------------------------------------------------------------------------
+
+export interface AdminUser {
+  id: string;
+  email: string;
+  display_name: string;
+  role: User["role"];
+  created_at: string;
+  updated_at: string;
+  disabled: boolean;
+  email_verified: boolean;
+  last_seen_at?: string | null;
+  /** How many they are in. */
+  teams: number;
+}
+
+export interface AdminTeam {
+  id: string;
+  name: string;
+  created_at: string;
+  members: number;
+  reports: number;
+  last_report_at?: string | null;
+}
+
+export interface PasswordReset {
+  reset_url: string;
+  expires_at: string;
+  mailed: boolean;
+}
+
+export interface AuditEntry {
+  id: string;
+  actor_id?: string | null;
+  actor_email?: string | null;
+  team_id?: string | null;
+  team_name?: string | null;
+  action: string;
+  resource_type?: string | null;
+  resource_id?: string | null;
+  metadata?: Record<string, unknown> | null;
+  ip?: string | null;
+  created_at: string;
+}
+
+/** Filters of the audit log. Dates are RFC 3339. */
+export interface AuditFilter {
+  action?: string;
+  resource_type?: string;
+  actor_id?: string;
+  team_id?: string;
+  since?: string;
+  until?: string;
+}
+
+export interface AuditPage {
+  audit_log: AuditEntry[];
+  total: number;
+  next_cursor?: string | null;
+  /** Every known action, for a choice. */
+  actions: string[];
+}
+
+export interface InstanceSetting {
+  name: string;
+  group: string;
+  value: string;
+  help: string;
 }
 
 /** A message of the live channel. `type` is `hello`, `resume`, or an event such as `report.ingested`. */

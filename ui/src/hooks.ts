@@ -25,6 +25,9 @@ export function useNow(): number {
   return now;
 }
 
+/** One may be open above another. */
+let openDialogs = 0;
+
 /**
  * Takes the page out of reach while a modal dialog is open. The dialogs stand beside `#root`, not in it.
  * Hiding alone would leave what can be focused in the accessibility tree's way.
@@ -33,8 +36,12 @@ export function useInertPage(active: boolean): void {
   useEffect(() => {
     const page = document.getElementById("root");
     if (!page || !active) return;
+    openDialogs += 1;
     page.inert = true;
-    return () => { page.inert = false; };
+    return () => {
+      openDialogs -= 1;
+      page.inert = openDialogs > 0;
+    };
   }, [active]);
 }
 

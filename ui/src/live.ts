@@ -1,6 +1,6 @@
 import type { LiveMessage, LiveState } from "@scaledtest/sdk";
 import { useEffect, useState } from "react";
-import { keys, queryClient } from "./queries.ts";
+import { keys, queryClient, teamsQuery } from "./queries.ts";
 import { client } from "./session.ts";
 
 /** Many reports may arrive at once; the pages are refreshed at most this often, in milliseconds. */
@@ -20,7 +20,13 @@ export function useLive(teamId: string | undefined): { state: LiveState; notice:
         refresh.note(message);
         if (message.type === "report.ingested") setNotice(`New report in ${message.project ?? "a project"}`);
       },
-      { onState: setState },
+      {
+        onState: (next) => {
+          setState(next);
+          // The server hangs up on whoever is no longer in the team.
+          if (next === "waiting") void queryClient.invalidateQueries({ queryKey: keys.teams });
+        },
+      },
     );
     return () => {
       live.close();
@@ -61,6 +67,8 @@ function throttledRefresh() {
         everything = true;
       } else if (message.type.startsWith("token.")) {
         void queryClient.invalidateQueries({ queryKey: keys.tokens() });
+      } else {
+        void refreshPeople(message.type);
       }
       if (lists || everything) timer ??= setTimeout(flush, REFRESH_EVERY);
     },
@@ -68,4 +76,22 @@ function throttledRefresh() {
       clearTimeout(timer);
     },
   };
+}
+
+/** What changes with the team and its people, by the first word of the message's type. */
+const PEOPLE: Record<string, () => unknown[][]> = {
+  team: () => [keys.team()],
+  member: () => [keys.team(), keys.members()],
+  invitation: () => [keys.invitations()],
+  publisher: () => [keys.publishers()],
+};
+
+/** The list of teams first: when it no longer has the team of the page, nothing else of it can be asked for. */
+async function refreshPeople(type: string): Promise<void> {
+  const kind = type.split(".")[0] ?? "";
+  if (!Object.hasOwn(PEOPLE, kind)) return;
+  if (kind === "team" || kind === "member") await queryClient.invalidateQueries({ queryKey: keys.teams });
+  const teams = queryClient.getQueryData(teamsQuery.queryKey);
+  if (!teams?.some(({ id }) => id === client.teamId)) return;
+  for (const queryKey of PEOPLE[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
 }

@@ -1,17 +1,26 @@
-import { ApiError, type ResultFilter, type RunFilter, type Team } from "@scaledtest/sdk";
+import { ApiError, type AuditFilter, type ResultFilter, type RunFilter, type Team } from "@scaledtest/sdk";
 import {
   infiniteQueryOptions,
   keepPreviousData,
+  QueryCache,
   QueryClient,
   queryOptions,
   useQuery,
 } from "@tanstack/react-query";
-import { client, pickTeam } from "./session.ts";
+import { client, useTeamOf } from "./session.ts";
 
 export const RUN_PAGE = 50;
 export const RESULT_PAGE = 500;
 
+/** The words for a team that is no longer the caller's. */
+const NO_TEAM = new Set(["team_not_found", "not_a_member"]);
+
 export const queryClient = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (error instanceof ApiError && NO_TEAM.has(error.code)) void queryClient.invalidateQueries({ queryKey: keys.teams });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 30_000,
@@ -32,14 +41,20 @@ export const keys = {
   reports: () => scope("reports"),
   projects: () => scope("projects"),
   tokens: () => scope("tokens"),
+  team: () => scope("detail"),
+  members: () => scope("members"),
+  invitations: () => scope("invitations"),
+  publishers: () => scope("publishers"),
+  sessions: ["sessions"] as const,
+  identities: ["identities"] as const,
+  admin: (...rest: unknown[]) => ["admin", ...rest],
 };
 
-export const teamsQuery = queryOptions({ queryKey: keys.teams, queryFn: () => client.teams(), staleTime: 300_000 });
+export const teamsQuery = queryOptions({ queryKey: keys.teams, queryFn: () => client.teams() });
 
 /** The person's team; undefined until the teams are known, and when there are none. */
 export function useTeam(): Team | undefined {
-  const teams = useQuery(teamsQuery).data;
-  return teams && pickTeam(teams);
+  return useTeamOf(useQuery(teamsQuery).data);
 }
 
 export const runsQuery = (filter: RunFilter) =>
@@ -92,3 +107,63 @@ export const resultQuery = (reportId: string, resultId: string) =>
 
 export const tokensQuery = (teamId: string) =>
   queryOptions({ queryKey: keys.tokens(), queryFn: () => client.tokens(teamId) });
+
+// ---- the team and its people -------------------------------------------------------------------------------------
+
+export const teamQuery = (teamId: string) => queryOptions({ queryKey: keys.team(), queryFn: () => client.team(teamId) });
+
+export const membersQuery = (teamId: string) =>
+  queryOptions({ queryKey: keys.members(), queryFn: () => client.members(teamId) });
+
+export const invitationsQuery = (teamId: string) =>
+  queryOptions({ queryKey: keys.invitations(), queryFn: () => client.invitations(teamId) });
+
+export const publishersQuery = (teamId: string) =>
+  queryOptions({ queryKey: keys.publishers(), queryFn: () => client.trustedPublishers(teamId) });
+
+// ---- sign-in and one's own account -------------------------------------------------------------------------------
+
+export const methodsQuery = queryOptions({ queryKey: ["sign-in-methods"], queryFn: () => client.signInMethods(), staleTime: 300_000 });
+
+export const invitationQuery = (token: string) =>
+  queryOptions({ queryKey: ["invitation", token], queryFn: () => client.previewInvitation(token), staleTime: Infinity });
+
+export const sessionsQuery = queryOptions({ queryKey: keys.sessions, queryFn: () => client.sessions() });
+
+export const identitiesQuery = queryOptions({ queryKey: keys.identities, queryFn: () => client.identities() });
+
+// ---- administration ----------------------------------------------------------------------------------------------
+
+export const ADMIN_PAGE = 10;
+export const AUDIT_PAGE = 20;
+
+export const adminUsersQuery = (search: string | undefined, offset: number, limit = ADMIN_PAGE) =>
+  queryOptions({
+    queryKey: keys.admin("users", search, offset, limit),
+    queryFn: () => client.admin.users({ limit, offset, search }),
+    placeholderData: keepPreviousData,
+  });
+
+export const adminTeamsQuery = (search: string | undefined, offset: number, limit = ADMIN_PAGE) =>
+  queryOptions({
+    queryKey: keys.admin("teams", search, offset, limit),
+    queryFn: () => client.admin.teams({ limit, offset, search }),
+    placeholderData: keepPreviousData,
+  });
+
+export const auditQuery = (filter: AuditFilter, offset: number) =>
+  queryOptions({
+    queryKey: keys.admin("audit", filter, offset),
+    queryFn: () => client.admin.auditLog({ ...filter, limit: AUDIT_PAGE, offset }),
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+  });
+
+/** Every action that the log knows, for a choice. */
+export const auditActionsQuery = queryOptions({
+  queryKey: keys.admin("actions"),
+  queryFn: async () => (await client.admin.auditLog({ limit: 1 })).actions,
+  staleTime: 300_000,
+});
+
+export const settingsQuery = queryOptions({ queryKey: keys.admin("settings"), queryFn: () => client.admin.settings() });

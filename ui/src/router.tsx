@@ -1,15 +1,21 @@
-import { createRootRoute, createRoute, createRouter, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
-import { Shell } from "./components/Shell.tsx";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
+import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
-import { parseSearch, readResultSearch, readReturnTo, readRunSearch, stringifySearch, type ResultSearch, type RunSearch } from "./lib/search.ts";
+import {
+  overlaying,
+  parseSearch,
+  readAdminSearch,
+  readAuthSearch,
+  readResultSearch,
+  readRunSearch,
+  stringifySearch,
+  type AuthSearch,
+} from "./lib/search.ts";
 import { Login } from "./routes/auth/Login.tsx";
-import { Register } from "./routes/auth/Register.tsx";
 import { Dashboard } from "./routes/dashboard/Dashboard.tsx";
 import { NotFound } from "./routes/NotFound.tsx";
 import { ReportRedirect } from "./routes/ReportRedirect.tsx";
 import { Reports } from "./routes/reports/Reports.tsx";
-import { RunPage } from "./routes/run/Run.tsx";
-import { Tokens } from "./routes/tokens/Tokens.tsx";
 import { client, hasLeft, startSession } from "./session.ts";
 
 function Failure({ error, reset }: ErrorComponentProps) {
@@ -35,50 +41,131 @@ const root = createRootRoute({
   notFoundComponent: () => <main><NotFound /></main>,
 });
 
-const auth = (values: Record<string, unknown>): { redirect?: string } => {
-  const back = readReturnTo(values.redirect);
-  return back === undefined ? {} : { redirect: back };
-};
-const home = () => {
+const auth = overlaying(readAuthSearch);
+
+/** Somebody who is signed in has nothing to do there. */
+const onward = ({ search }: { search: AuthSearch }) => {
   // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
-  if (client.session) throw redirect({ to: "/" });
+  if (client.session) throw redirect({ href: search.return_to ?? "/" });
 };
-const login = createRoute({ getParentRoute: () => root, path: "/login", validateSearch: auth, beforeLoad: home, component: Login });
-const register = createRoute({ getParentRoute: () => root, path: "/register", validateSearch: auth, beforeLoad: home, component: Register });
+
+// The sign-in, start and reports pages come with the first file; each of the others is fetched when it is opened.
+const login = createRoute({ getParentRoute: () => root, path: "/login", validateSearch: auth, beforeLoad: onward, component: Login });
+const outside = [
+  createRoute({
+    getParentRoute: () => root,
+    path: "/register",
+    validateSearch: auth,
+    beforeLoad: onward,
+    component: lazyRouteComponent(() => import("./routes/auth/Register.tsx"), "Register"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/forgot-password",
+    component: lazyRouteComponent(() => import("./routes/auth/ForgotPassword.tsx"), "ForgotPassword"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/reset-password/$token",
+    component: lazyRouteComponent(() => import("./routes/auth/ResetPassword.tsx"), "ResetPassword"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/verify-email/$token",
+    component: lazyRouteComponent(() => import("./routes/auth/VerifyEmail.tsx"), "VerifyEmail"),
+  }),
+  createRoute({ getParentRoute: () => root, path: "/invitations/$token", component: lazyRouteComponent(() => import("./routes/auth/Invitation.tsx"), "Invitation") }),
+] as const;
 
 const app = createRoute({
   getParentRoute: () => root,
   id: "app",
   beforeLoad: ({ location }) => {
     if (client.session) return;
-    const back = location.href === "/" || hasLeft() ? {} : { redirect: location.href };
+    const back = location.href === "/" || hasLeft() ? {} : { return_to: location.href };
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
     throw redirect({ to: "/login", search: back });
   },
   component: Shell,
 });
 
-const dashboard = createRoute({ getParentRoute: () => app, path: "/", component: Dashboard });
-const reports = createRoute({
-  getParentRoute: () => app,
-  path: "/reports",
-  validateSearch: (values: Record<string, unknown>): RunSearch => readRunSearch(values),
-  component: Reports,
+const personal = [
+  createRoute({
+    getParentRoute: () => app,
+    path: "/profile",
+    component: lazyRouteComponent(() => import("./routes/profile/Profile.tsx"), "Profile"),
+  }),
+  createRoute({
+    getParentRoute: () => app,
+    path: "/admin",
+    validateSearch: overlaying(readAdminSearch),
+    beforeLoad: () => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
+      if (client.session?.user.role !== "owner") throw redirect({ to: "/" });
+    },
+    component: lazyRouteComponent(() => import("./routes/admin/Admin.tsx"), "Admin"),
+  }),
+] as const;
+
+const inTeam = createRoute({ getParentRoute: () => app, id: "in-team", component: TeamPages });
+
+const team = createRoute({
+  getParentRoute: () => inTeam,
+  path: "/team",
+  component: lazyRouteComponent(() => import("./routes/team/TeamLayout.tsx"), "TeamLayout"),
 });
-const report = createRoute({ getParentRoute: () => app, path: "/reports/$reportId", component: ReportRedirect });
-const run = createRoute({
-  getParentRoute: () => app,
-  path: "/runs/$runId",
-  validateSearch: (values: Record<string, unknown>): ResultSearch => readResultSearch(values),
-  component: RunPage,
-});
-const tokens = createRoute({ getParentRoute: () => app, path: "/tokens", component: Tokens });
+const teamParts = [
+  createRoute({
+    getParentRoute: () => team,
+    path: "/",
+    component: lazyRouteComponent(() => import("./routes/team/General.tsx"), "General"),
+  }),
+  createRoute({
+    getParentRoute: () => team,
+    path: "/members",
+    component: lazyRouteComponent(() => import("./routes/team/Members.tsx"), "Members"),
+  }),
+  createRoute({
+    getParentRoute: () => team,
+    path: "/invitations",
+    component: lazyRouteComponent(() => import("./routes/team/Invitations.tsx"), "Invitations"),
+  }),
+  createRoute({
+    getParentRoute: () => team,
+    path: "/trusted-publishers",
+    component: lazyRouteComponent(() => import("./routes/team/Publishers.tsx"), "Publishers"),
+  }),
+] as const;
+
+const teamPages = [
+  createRoute({ getParentRoute: () => inTeam, path: "/", component: Dashboard }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/reports",
+    validateSearch: overlaying(readRunSearch),
+    component: Reports,
+  }),
+  createRoute({ getParentRoute: () => inTeam, path: "/reports/$reportId", component: ReportRedirect }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/runs/$runId",
+    validateSearch: overlaying(readResultSearch),
+    component: lazyRouteComponent(() => import("./routes/run/Run.tsx"), "RunPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/tokens",
+    component: lazyRouteComponent(() => import("./routes/tokens/Tokens.tsx"), "Tokens"),
+  }),
+  team.addChildren(teamParts),
+] as const;
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, register, app.addChildren([dashboard, reports, report, run, tokens])]),
+  routeTree: root.addChildren([login, ...outside, app.addChildren([...personal, inTeam.addChildren(teamPages)])]),
   parseSearch,
   stringifySearch,
   scrollRestoration: true,
+  defaultPreload: "intent",
   defaultErrorComponent: Failure,
 });
 

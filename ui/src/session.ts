@@ -1,9 +1,9 @@
-import { ScaledTest, type Team } from "@scaledtest/sdk";
+import { ScaledTest, type Team, type User } from "@scaledtest/sdk";
+import { useSyncExternalStore } from "react";
+import { chooseFrom } from "./lib/team.ts";
 
 /** The one client of the page. */
 export const client = new ScaledTest();
-
-const TEAM_KEY = "st-team";
 
 let started: Promise<unknown> | undefined;
 
@@ -34,26 +34,48 @@ export async function signOut(): Promise<void> {
   await client.logout().catch(() => undefined);
 }
 
+/** The signed-in person; renewed when their name or role changes. */
+export const useUser = (): User | undefined =>
+  useSyncExternalStore((onChange) => client.onSession(onChange), () => client.session?.user);
+
+// ---- the team ----------------------------------------------------------------------------------------------------
+
+const teamListeners = new Set<() => void>();
+
+/** The choice is kept for each person of this browser. */
+const teamKey = () => `st-team:${client.session?.user.id ?? ""}`;
+
 /** The chosen team if it is still one of the person's, else the first. */
-export function pickTeam(teams: Team[]): Team | undefined {
-  const wanted = client.teamId ?? stored();
-  const team = teams.find((candidate) => candidate.id === wanted) ?? teams[0];
+function pickTeam(teams: Team[]): Team | undefined {
+  const team = chooseFrom(teams, client.teamId ?? stored());
   client.teamId = team?.id;
   return team;
+}
+
+/** As `pickTeam`, and again whenever another team is chosen. */
+export function useTeamOf(teams: Team[] | undefined): Team | undefined {
+  useSyncExternalStore(onTeam, () => client.teamId);
+  return teams && pickTeam(teams);
+}
+
+function onTeam(listener: () => void): () => void {
+  teamListeners.add(listener);
+  return () => teamListeners.delete(listener);
 }
 
 export function chooseTeam(id: string): void {
   client.teamId = id;
   try {
-    localStorage.setItem(TEAM_KEY, id);
+    localStorage.setItem(teamKey(), id);
   } catch {
     // Without storage the choice lasts until the next reload.
   }
+  for (const listener of teamListeners) listener();
 }
 
 function stored(): string | undefined {
   try {
-    return localStorage.getItem(TEAM_KEY) ?? undefined;
+    return localStorage.getItem(teamKey()) ?? undefined;
   } catch {
     return undefined;
   }

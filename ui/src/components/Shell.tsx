@@ -1,23 +1,36 @@
 import * as Radix from "@radix-ui/react-dialog";
 import type { LiveState } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { KeyRound, LayoutDashboard, ListChecks, LogOut, Menu, Moon, Sun, X, type LucideIcon } from "lucide-react";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { Info, KeyRound, LayoutDashboard, ListChecks, LogOut, Menu, Moon, ShieldCheck, Sun, Users, X, type LucideIcon } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
+import { farewells, say, useFlash } from "../flash.ts";
 import { useInertPage, useWide } from "../hooks.ts";
 import { cx } from "../lib/cx.ts";
 import { useLive } from "../live.ts";
-import { queryClient, teamsQuery, useTeam } from "../queries.ts";
-import { chooseTeam, client, signOut } from "../session.ts";
+import { teamsQuery, useTeam } from "../queries.ts";
+import { signOut, useUser } from "../session.ts";
 import { useTheme } from "../theme.ts";
 import { Button } from "./Button.tsx";
 import { ErrorBox } from "./States.tsx";
+import { NoTeam } from "./NoTeam.tsx";
+import { TeamSwitcher } from "./TeamSwitcher.tsx";
 
-const NAV: { to: "/" | "/reports" | "/tokens"; id: string; label: string; icon: LucideIcon }[] = [
+interface Place {
+  to: "/" | "/reports" | "/tokens" | "/team" | "/admin";
+  id: string;
+  label: string;
+  icon: LucideIcon;
+}
+
+const NAV: Place[] = [
   { to: "/", id: "nav-dashboard", label: "Dashboard", icon: LayoutDashboard },
   { to: "/reports", id: "nav-reports", label: "Reports", icon: ListChecks },
   { to: "/tokens", id: "nav-tokens", label: "API Tokens", icon: KeyRound },
+  { to: "/team", id: "nav-team", label: "Team", icon: Users },
 ];
+
+const ADMIN: Place = { to: "/admin", id: "nav-admin", label: "Admin", icon: ShieldCheck };
 
 function Wordmark({ onNavigate }: { onNavigate?: () => void }) {
   return (
@@ -32,9 +45,10 @@ function Wordmark({ onNavigate }: { onNavigate?: () => void }) {
 }
 
 function Navigation({ onNavigate }: { onNavigate?: () => void }) {
+  const owner = useUser()?.role === "owner";
   return (
     <nav aria-label="Main" className="flex flex-col gap-0.5">
-      {NAV.map(({ to, id, label, icon: Icon }) => (
+      {[...NAV, ...(owner ? [ADMIN] : [])].map(({ to, id, label, icon: Icon }) => (
         <Link
           key={to}
           to={to}
@@ -48,28 +62,6 @@ function Navigation({ onNavigate }: { onNavigate?: () => void }) {
         </Link>
       ))}
     </nav>
-  );
-}
-
-function TeamSwitcher() {
-  const teams = useQuery(teamsQuery).data;
-  const team = useTeam();
-  const navigate = useNavigate();
-  if (!teams || !team) return null;
-  if (teams.length === 1) return <p className="truncate px-2.5 text-[13px] text-muted-foreground" title={team.name}>{team.name}</p>;
-  return (
-    <select
-      aria-label="Team"
-      className="field w-full"
-      value={team.id}
-      onChange={(event) => {
-        chooseTeam(event.target.value);
-        void queryClient.invalidateQueries({ queryKey: teamsQuery.queryKey });
-        void navigate({ to: "/" });
-      }}
-    >
-      {teams.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}
-    </select>
   );
 }
 
@@ -97,7 +89,8 @@ function SignOut({ compact }: { compact?: boolean }) {
   );
 }
 
-function LiveDot({ state }: { state: LiveState }) {
+function LiveDot({ state }: { state: LiveState | undefined }) {
+  if (state === undefined) return null;
   const open = state === "open";
   return (
     <span role="status" className="inline-flex items-center gap-1.5 text-xs text-muted-foreground" title={open ? "New reports appear by themselves" : "Waiting for the connection to the server"}>
@@ -107,19 +100,28 @@ function LiveDot({ state }: { state: LiveState }) {
   );
 }
 
-function Person() {
-  const user = client.session?.user;
+function Person({ onNavigate }: { onNavigate?: () => void }) {
+  const user = useUser();
   return (
-    <div className="flex min-w-0 items-center gap-2 px-1">
+    <Link
+      to="/profile"
+      id="nav-profile"
+      title={user?.email}
+      onClick={onNavigate}
+      className="flex min-h-9 min-w-0 items-center gap-2 rounded-md px-1 hover:bg-muted data-[status=active]:bg-accent"
+    >
       <span aria-hidden className="grid size-7 shrink-0 place-items-center rounded-full bg-accent text-xs font-semibold uppercase">
         {user?.display_name.slice(0, 1)}
       </span>
-      <span className="truncate text-[13px]" title={user?.email}>{user?.display_name}</span>
-    </div>
+      <span className="truncate text-[13px]">
+        <span className="sr-only">Your account: </span>
+        {user?.display_name}
+      </span>
+    </Link>
   );
 }
 
-function Sidebar({ live }: { live: LiveState }) {
+function Sidebar({ live }: { live: LiveState | undefined }) {
   return (
     <aside className="sticky top-0 flex h-dvh w-56 shrink-0 flex-col gap-5 border-r bg-card px-3 py-4">
       <div className="flex items-center justify-between px-2">
@@ -141,7 +143,7 @@ function Sidebar({ live }: { live: LiveState }) {
   );
 }
 
-function TopBar({ live }: { live: LiveState }) {
+function TopBar({ live }: { live: LiveState | undefined }) {
   const [open, setOpen] = useState(false);
   const close = () => { setOpen(false); };
   useInertPage(open);
@@ -160,10 +162,10 @@ function TopBar({ live }: { live: LiveState }) {
                 <Button look="ghost" small aria-label="Close menu" className="w-8"><X aria-hidden size={18} /></Button>
               </Radix.Close>
             </div>
-            <TeamSwitcher />
+            <TeamSwitcher onNavigate={close} />
             <Navigation onNavigate={close} />
             <div className="mt-auto flex items-center justify-between border-t pt-3">
-              <Person />
+              <Person onNavigate={close} />
               <ThemeToggle />
             </div>
           </Radix.Content>
@@ -189,26 +191,65 @@ function useFocusOnNavigation() {
   return main;
 }
 
+/** Says it when the person is no longer in the team that the page showed. */
+function useLostTeam() {
+  const teams = useQuery(teamsQuery).data;
+  const team = useTeam();
+  const last = useRef(team);
+  useEffect(() => {
+    const before = last.current;
+    last.current = team;
+    if (before && teams && !teams.some(({ id }) => id === before.id)) {
+      const words = farewells.get(before.id) ?? `You are no longer in the team “${before.name}”.`;
+      say(team ? `${words} This is “${team.name}”.` : words);
+    }
+  }, [teams, team]);
+}
+
+function Flash() {
+  const text = useFlash();
+  return (
+    <div role="status">
+      {text !== undefined && (
+        <div className="mb-4 flex items-center gap-2.5 rounded-md border bg-accent px-3 py-2">
+          <Info aria-hidden size={16} className="shrink-0" />
+          <p className="min-w-0 flex-1 break-words">{text}</p>
+          <Button look="ghost" small aria-label="Dismiss" className="w-7.5" onClick={() => { say(undefined); }}><X aria-hidden size={15} /></Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
 /** The frame of every signed-in page. */
 export function Shell() {
   const wide = useWide();
-  const teams = useQuery(teamsQuery);
   const team = useTeam();
   const { state, notice } = useLive(team?.id);
   const main = useFocusOnNavigation();
+  useLostTeam();
   return (
     <div className="lg:flex">
       <a href="#main" className="sr-only z-50 rounded-md bg-primary px-3 py-2 text-primary-foreground focus:not-sr-only focus:fixed focus:top-2 focus:left-2">
         Skip to content
       </a>
-      {wide ? <Sidebar live={state} /> : <TopBar live={state} />}
+      {wide ? <Sidebar live={team && state} /> : <TopBar live={team && state} />}
       <main id="main" ref={main} tabIndex={-1} className="min-w-0 flex-1 px-4 py-5 sm:px-6 lg:px-8">
         <div className="mx-auto max-w-[84rem]">
-          {teams.isError && <ErrorBox error={teams.error} retry={() => void teams.refetch()} />}
-          {team && <Outlet key={team.id} />}
+          <Flash />
+          <Outlet />
         </div>
       </main>
       <p aria-live="polite" className="sr-only">{notice}</p>
     </div>
   );
+}
+
+/** The pages that show a team's things; each switch of team starts them afresh. */
+export function TeamPages() {
+  const teams = useQuery(teamsQuery);
+  const team = useTeam();
+  if (team) return <Outlet key={team.id} />;
+  if (teams.isError) return <ErrorBox error={teams.error} retry={() => void teams.refetch()} />;
+  return teams.isPending ? null : <NoTeam />;
 }

@@ -5,7 +5,8 @@ import { cx } from "../lib/cx.ts";
 import { Button } from "./Button.tsx";
 
 export function messageOf(error: unknown): string {
-  return error instanceof Error && error.message !== "" ? error.message : "Something went wrong";
+  const text = error instanceof Error && error.message !== "" ? error.message : "something went wrong";
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** What went wrong, and a way to try again. */

@@ -21,7 +21,8 @@ function snippets(origin: string, token: string): { id: string; name: string; co
       .split("\n")
       .map((line) => indent + line)
       .join("\n");
-  const github = "branch=${{ github.head_ref || github.ref_name }}&commit=${{ github.sha }}&build=${{ github.run_number }}&run_id=${{ github.run_id }}";
+  // The shell reads the branch from its environment: put in by the workflow, its name could hold commands.
+  const github = "branch=${GITHUB_HEAD_REF:-$GITHUB_REF_NAME}&commit=$GITHUB_SHA&build=$GITHUB_RUN_NUMBER&run_id=$GITHUB_RUN_ID";
   const gitlab = "branch=$CI_COMMIT_REF_NAME&commit=$CI_COMMIT_SHA&build=$CI_PIPELINE_IID&run_id=$CI_PIPELINE_ID";
   return [
     {

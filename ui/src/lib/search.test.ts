@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  parseSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toResultFilter, toRunFilter,
+  overlaying, parseSearch, readAdminSearch, readAuthSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toAuditFilter, toResultFilter, toRunFilter,
 } from "./search.ts";
 
 const roundTrip = (query: string) => stringifySearch({ ...readRunSearch(parseSearch(query)) });
@@ -51,11 +51,34 @@ describe("the filters of a run's tests", () => {
 });
 
 describe("the way back after sign-in", () => {
-  it.each(["/reports?status=failed", "/runs/1?test=a.b"])("leads to %s", (path) => {
+  it.each(["/", "/reports?status=failed", "/runs/1?test=a.b", "/invitations/inv_1", "/loginless"])("leads to %s", (path) => {
     expect(readReturnTo(path)).toBe(path);
   });
 
-  it.each(["https://evil.test", "//evil.test", "/\\evil.test", "reports", "/login", "/register?x=1", 5, undefined])("never leads to %s", (path) => {
+  it.each([
+    "https://evil.test", "//evil.test", "/\\evil.test", "/a\\b", "/\t/evil.test", "/\n/evil.test", "reports", "javascript:alert(1)", "",
+    "/login", "/login?error=x", "/register?x=1", "/reset-password/rst_1", "/verify-email/v", "/forgot-password#a", `/${"a".repeat(2000)}`, 5, undefined,
+  ])("never leads to %s", (path) => {
     expect(readReturnTo(path)).toBeUndefined();
+  });
+});
+
+it("the sign-in pages read where to return to and what went wrong", () => {
+  expect(readAuthSearch(parseSearch("?return_to=%2Freports&error=oauth_denied&x=1"))).toEqual({ return_to: "/reports", error: "oauth_denied" });
+  expect(readAuthSearch(parseSearch("?return_to=%2F%2Fevil.test&error="))).toEqual({});
+});
+
+it("what a reader refuses is gone, not left as it stood in the address", () => {
+  const read = overlaying(readAuthSearch);
+  expect(Object.entries({ return_to: "https://evil.test", x: "1", ...read({ return_to: "https://evil.test", x: "1", error: "e" }) })).toEqual([
+    ["return_to", undefined], ["x", undefined], ["error", "e"],
+  ]);
+});
+
+it("the filters of the audit log become the API's, without the search for people", () => {
+  const search = readAdminSearch(parseSearch("?user=ada&action=team.created&type=team&actor=u1&team=t1&from=2026-03-10&to=never"));
+  expect(search.user).toBe("ada");
+  expect(toAuditFilter(search)).toEqual({
+    action: "team.created", resource_type: "team", actor_id: "u1", team_id: "t1", since: new Date(2026, 2, 10).toISOString(),
   });
 });

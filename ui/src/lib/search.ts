@@ -1,4 +1,4 @@
-import type { ResultFilter, RunFilter } from "@scaledtest/sdk";
+import type { AuditFilter, ResultFilter, RunFilter } from "@scaledtest/sdk";
 
 /** The filters of the reports page, as they stand in its URL. Dates are local days, `YYYY-MM-DD`. */
 export interface RunSearch {
@@ -27,6 +27,7 @@ export interface ResultSearch {
 
 const RUN_STATUSES = ["passed", "failed", "skipped", "flaky"] as const;
 const MAX_TEXT = 500;
+const MAX_PATH = 2000;
 
 /** Reads a query string into plain strings; the first of repeated names wins, nothing is parsed as JSON. */
 export function parseSearch(text: string): Record<string, string> {
@@ -43,6 +44,14 @@ export function stringifySearch(values: Record<string, unknown>): string {
   }
   const text = query.toString();
   return text === "" ? "" : `?${text}`;
+}
+
+/**
+ * A reader as a route needs it: the router lays what was read over what stood in the address, so what was not read has to be
+ * overlaid as undefined. Else a value that the reader refused would reach the page.
+ */
+export function overlaying<S extends object>(read: (values: Record<string, unknown>) => S): (values: Record<string, unknown>) => S {
+  return (values) => ({ ...Object.fromEntries(Object.keys(values).map((name) => [name, undefined])), ...read(values) });
 }
 
 export function readRunSearch(values: Record<string, unknown>): RunSearch {
@@ -96,10 +105,59 @@ export function readTestRef(ref: string | undefined): { reportId: string; result
   return { reportId: ref.slice(0, dot), resultId: ref.slice(dot + 1) };
 }
 
-/** Where to go after sign-in: only paths of this site. */
+/** The pages on which one is without a session; there is nothing to return to. */
+const WITHOUT_SESSION = /^\/(login|register|forgot-password|reset-password|verify-email)([/?#]|$)/;
+
+/** Where to go after sign-in: only paths of this site. A browser takes `//`, `/\` and a tab between for another host. */
 export function readReturnTo(value: unknown): string | undefined {
-  if (typeof value !== "string" || !/^\/(?![/\\])/.test(value)) return undefined;
-  return value.startsWith("/login") || value.startsWith("/register") ? undefined : value;
+  if (typeof value !== "string" || value.length > MAX_PATH) return undefined;
+  // eslint-disable-next-line no-control-regex -- browsers drop them from addresses
+  if (!/^\/(?!\/)[^\\\u0000-\u001f\u007f]*$/.test(value)) return undefined;
+  return WITHOUT_SESSION.test(value) ? undefined : value;
+}
+
+/** What the sign-in pages read from their address. */
+export interface AuthSearch {
+  return_to?: string;
+  error?: string;
+}
+
+export function readAuthSearch(values: Record<string, unknown>): AuthSearch {
+  return compact({ return_to: readReturnTo(values.return_to), error: text(values.error) });
+}
+
+/** The filters of the administration page. `user` is a search; the rest belongs to the audit log. */
+export interface AdminSearch {
+  user?: string;
+  action?: string;
+  type?: string;
+  actor?: string;
+  team?: string;
+  from?: string;
+  to?: string;
+}
+
+export function readAdminSearch(values: Record<string, unknown>): AdminSearch {
+  return compact({
+    user: text(values.user),
+    action: text(values.action),
+    type: text(values.type),
+    actor: text(values.actor),
+    team: text(values.team),
+    from: day(values.from),
+    to: day(values.to),
+  });
+}
+
+export function toAuditFilter(search: AdminSearch): AuditFilter {
+  return compact({
+    action: search.action,
+    resource_type: search.type,
+    actor_id: search.actor,
+    team_id: search.team,
+    since: search.from && startOfDay(search.from, 0),
+    until: search.to && startOfDay(search.to, 1),
+  });
 }
 
 function startOfDay(day: string, plusDays: number): string {

@@ -7,7 +7,7 @@ import { NotFound } from "./NotFound.tsx";
 
 /** `/reports/<id>` is the address that other programs know; the report's run is where it is shown. */
 export function ReportRedirect() {
-  const { reportId } = useParams({ from: "/app/reports/$reportId" });
+  const { reportId } = useParams({ from: "/app/in-team/reports/$reportId" });
   const query = useQuery(reportQuery(reportId));
   if (query.isPending) return <Skeleton rows={10} />;
   if (query.data) return <Navigate to="/runs/$runId" params={{ runId: query.data.run_id }} replace />;

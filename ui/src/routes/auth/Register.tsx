@@ -1,75 +1,72 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useRouter, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
-import { messageOf } from "../../components/States.tsx";
+import { buttonClass } from "../../components/Button.tsx";
+import { Field } from "../../components/Field.tsx";
 import { useTitle } from "../../hooks.ts";
 import { fieldText } from "../../lib/form.ts";
-import { readReturnTo } from "../../lib/search.ts";
+import { methodsQuery } from "../../queries.ts";
 import { client, sessionStarted } from "../../session.ts";
-import { AuthPage, Field } from "./AuthPage.tsx";
+import { AuthForm, authLink, AuthNotice, AuthPage } from "./AuthPage.tsx";
+import { insist, passwordProblem } from "./password.ts";
+import { Providers } from "./Providers.tsx";
 
-const MIN_PASSWORD = 8;
-
-interface Entries {
-  email: string;
-  password: string;
-  repeated: string;
-  name: string;
-}
-
-/** The first thing that is wrong with the form; the server checks the rest. */
-function problem({ password, repeated, name, email }: Entries): string | undefined {
-  if (password !== repeated) return "Passwords do not match";
-  if (password.length < MIN_PASSWORD) return `The password needs at least ${String(MIN_PASSWORD)} characters`;
-  if (name === "") return "Enter a display name";
-  if (!email.includes("@")) return "Enter an e-mail address";
-  return undefined;
+async function register(form: FormData): Promise<void> {
+  const email = fieldText(form, "email").trim();
+  const password = fieldText(form, "password");
+  const name = fieldText(form, "displayName").trim();
+  insist(passwordProblem(password, fieldText(form, "confirmPassword")));
+  insist(name === "" ? "Enter a display name" : undefined);
+  insist(email.includes("@") ? undefined : "Enter an e-mail address");
+  await client.register(email, password, name);
 }
 
 export function Register() {
   useTitle("Sign up");
   const router = useRouter();
-  const { redirect } = useSearch({ from: "/register" });
-  const [error, setError] = useState<string>();
-  const [busy, setBusy] = useState(false);
-
-  const submit = async (form: FormData) => {
-    const entries = {
-      email: fieldText(form, "email").trim(),
-      password: fieldText(form, "password"),
-      repeated: fieldText(form, "confirmPassword"),
-      name: fieldText(form, "displayName").trim(),
-    };
-    const wrong = problem(entries);
-    setError(wrong);
-    if (wrong !== undefined) return;
-    setBusy(true);
-    try {
-      await client.register(entries.email, entries.password, entries.name);
+  const { return_to } = useSearch({ from: "/register" });
+  const methods = useQuery(methodsQuery);
+  const create = useMutation({
+    mutationFn: register,
+    onSuccess: () => {
       sessionStarted();
-      router.history.push(readReturnTo(redirect) ?? "/");
-    } catch (failure) {
-      setError(messageOf(failure));
-      setBusy(false);
-    }
-  };
+      router.history.push(return_to ?? "/");
+    },
+  });
+  const registration = methods.data?.registration ?? "open";
 
+  if (methods.isPending) return <AuthPage hint="Create your account"><div className="panel h-96" aria-busy /></AuthPage>;
+  if (registration !== "open") {
+    return (
+      <AuthPage hint="Create your account">
+        <AuthNotice
+          title={registration === "invite" ? "By invitation only" : "Registration is closed"}
+          action={<Link to="/login" search={{ return_to }} className={buttonClass("primary")}>Go to sign-in</Link>}
+        >
+          {registration === "invite"
+            ? "On this server, accounts are made from an invitation. Ask somebody of your team for one: the link in it leads to the form."
+            : "The owner of this server does not take new accounts at present."}
+        </AuthNotice>
+      </AuthPage>
+    );
+  }
   return (
     <AuthPage
       hint="Create your account"
-      action="Create Account"
-      busyAction="Creating…"
-      busy={busy}
-      error={error}
-      onSubmit={(event) => {
-        event.preventDefault();
-        void submit(new FormData(event.currentTarget));
-      }}
-      footer={<>Already have an account? <Link to="/login" search={{ redirect }} className="font-medium text-primary underline underline-offset-2">Sign in</Link></>}
+      footer={<>Already have an account? <Link to="/login" search={{ return_to }} className={authLink}>Sign in</Link></>}
     >
-      <Field id="displayName" label="Display Name" autoComplete="name" />
-      <Field id="email" label="Email" type="email" autoComplete="username" />
-      <Field id="password" label="Password" type="password" autoComplete="new-password" />
-      <Field id="confirmPassword" label="Confirm Password" type="password" autoComplete="new-password" />
+      <AuthForm
+        action="Create Account"
+        busyAction="Creating…"
+        busy={create.isPending || create.isSuccess}
+        error={create.error}
+        onSubmit={(form) => { create.mutate(form); }}
+        below={<Providers returnTo={return_to} />}
+      >
+        <Field id="displayName" label="Display Name" autoComplete="name" />
+        <Field id="email" label="Email" type="email" autoComplete="username" />
+        <Field id="password" label="Password" type="password" autoComplete="new-password" />
+        <Field id="confirmPassword" label="Confirm Password" type="password" autoComplete="new-password" />
+      </AuthForm>
     </AuthPage>
   );
 }

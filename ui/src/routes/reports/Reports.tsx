@@ -33,12 +33,12 @@ function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
 
 export function Reports() {
   useTitle("Test Reports");
-  const search = useSearch({ from: "/app/reports" });
+  const search: RunSearch = useSearch({ from: "/app/in-team/reports" });
   const navigate = useNavigate({ from: "/reports" });
   const query = useInfiniteQuery(runsQuery(toRunFilter(search)));
   const runs = query.data?.pages.flatMap((page) => page.runs) ?? [];
   const total = query.data?.pages[0]?.total ?? 0;
-  const filtered = Object.keys(search).length > 0;
+  const filtered = Object.values(search).some((value) => value !== undefined);
 
   const change = (next: Partial<RunSearch>) => {
     void navigate({ search: (now) => readRunSearch({ ...now, ...next }), replace: true, resetScroll: false });

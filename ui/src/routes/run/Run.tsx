@@ -9,7 +9,7 @@ import { RunHeader } from "./RunHeader.tsx";
 import { Tests } from "./Tests.tsx";
 
 export function RunPage() {
-  const { runId } = useParams({ from: "/app/runs/$runId" });
+  const { runId } = useParams({ from: "/app/in-team/runs/$runId" });
   const query = useQuery(runQuery(runId));
   useTitle(query.data?.name ?? "Run");
   if (query.isPending) return <Skeleton rows={10} />;

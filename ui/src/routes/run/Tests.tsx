@@ -28,7 +28,7 @@ function useSlash(focus: () => void) {
 
 /** The tests of a run: filters, the virtual list, and the open test beside it. All of it is in the URL. */
 export function Tests({ run }: { run: RunDetail }) {
-  const search = useSearch({ from: "/app/runs/$runId" });
+  const search = useSearch({ from: "/app/in-team/runs/$runId" });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);

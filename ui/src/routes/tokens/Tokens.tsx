@@ -11,6 +11,7 @@ import { fieldText } from "../../lib/form.ts";
 import { formatAbsolute } from "../../lib/format.ts";
 import { keys, queryClient, tokensQuery, useTeam } from "../../queries.ts";
 import { client } from "../../session.ts";
+import { TeamTabs } from "../team/TeamTabs.tsx";
 
 const LIFETIMES: { days: number; label: string }[] = [
   { days: 30, label: "30 days" },
@@ -144,6 +145,7 @@ export function Tokens() {
   return (
     <>
       <PageHeader title="API Tokens" note={`Scripts and pipelines use a token to upload reports to ${team.name}.`} />
+      <TeamTabs />
       {team.role === "owner" ? (
         <CreateForm team={team} onCreated={setCreated} />
       ) : (

@@ -110,11 +110,11 @@ fn team(event: &team::Event, id: Uuid) -> Words {
         team::Event::Created(event) => ("team.created", "team", id, Some(json!({"name": event.name}))),
         team::Event::Renamed(event) => ("team.renamed", "team", id, Some(json!({"name": event.name}))),
         team::Event::Deleted(_) => ("team.deleted", "team", id, None),
-        team::Event::MemberAdded(event) => ("member.added", "user", event.user.0, Some(json!({"role": event.role}))),
+        team::Event::MemberAdded(event) => ("member.added", "member", event.user.0, Some(json!({"role": event.role}))),
         team::Event::MemberRoleChanged(event) => {
-            ("member.role_changed", "user", event.user.0, Some(json!({"role": event.role})))
+            ("member.role_changed", "member", event.user.0, Some(json!({"role": event.role})))
         }
-        team::Event::MemberRemoved(event) => ("member.removed", "user", event.user.0, None),
+        team::Event::MemberRemoved(event) => ("member.removed", "member", event.user.0, None),
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Actor, Commit, CommitId, Event, Kind, events::report};
 use sqlx::PgConnection;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
@@ -33,6 +33,12 @@ pub trait Projection: Send + Sync + 'static {
     /// Makes the indexes that a rebuild can make last, because replaying does not need them.
     fn indexes(&self) -> &'static str {
         ""
+    }
+
+    /// How long the next batch may wait after a small one, so that many small transactions become a few larger ones: for
+    /// tables that no request waits for.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Changes the rows. Runs in the transaction that also moves the position.

@@ -24,6 +24,8 @@ use tokio_util::{
 
 /// How often a standby tries to take over, and a halted projection looks whether it may go on.
 const STANDBY: Duration = Duration::from_secs(1);
+/// Commits in a batch after which the next one is fetched at once: there is more than a trickle.
+const LARGE: usize = 100;
 /// How often an idle projection asks the database whether a rebuild wants its tables.
 const IDLE: Duration = Duration::from_millis(500);
 /// After so many idle rounds the checkpoint is compared with the log, as after a reconnect.
@@ -300,6 +302,7 @@ impl Task {
                         continue;
                     }
                     let applied = drive::apply(conn, &*self.projection, self.name(), &batch.items, checkpoint).await?;
+                    let is_small = batch.items.len() < LARGE;
                     drop(batch);
                     (passed, written) = (None, Instant::now());
                     if applied.checkpoint != checkpoint {
@@ -311,6 +314,9 @@ impl Task {
                     }
                     if applied.wish == Wish::Yield {
                         return Ok(End::Standby);
+                    }
+                    if is_small && !self.projection.linger().is_zero() {
+                        self.cancel.run_until_cancelled(tokio::time::sleep(self.projection.linger())).await;
                     }
                 }
                 _ = tick.tick() => {

@@ -43,7 +43,9 @@ async fn events_become_these_rows() {
     world.upload(&first).await;
     world.upload(&second).await;
     world.upload(&doomed).await;
-    reading.wait(world.delete(&doomed).await).await;
+    let last = world.delete(&doomed).await;
+    reading.wait(last).await;
+    assert!(reading.positions.wait(&["audit"], last, LIMIT).await);
 
     insta::assert_snapshot!("access", render(&dump(&database.pool, "access").await));
     insta::assert_snapshot!("audit", render(&dump(&database.pool, "audit").await));

@@ -8,7 +8,11 @@ use entries::Entry;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Actor, Event, Kind, events::token};
 use sqlx::PgConnection;
+use std::time::Duration;
 use uuid::Uuid;
+
+/// Who reads the audit log can wait this long; who uploads need not pay for it.
+const LINGER: Duration = Duration::from_millis(250);
 
 /// The projection `audit`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +33,10 @@ impl Projection for Audit {
 
     fn needs_bodies(&self) -> bool {
         false
+    }
+
+    fn linger(&self) -> Duration {
+        LINGER
     }
 
     fn ddl(&self) -> &'static str {

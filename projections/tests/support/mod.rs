@@ -332,7 +332,7 @@ impl Reading {
     }
 
     pub async fn wait(&self, position: Position) {
-        assert!(self.positions.wait(&["reports", "access", "audit"], position, LIMIT).await, "not visible: {position}");
+        assert!(self.positions.wait(&["reports", "access"], position, LIMIT).await, "not visible: {position}");
     }
 
     pub async fn stop(self) {

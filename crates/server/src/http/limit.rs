@@ -31,13 +31,13 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// The headers that say how a limit stands.
 pub(super) const HEADERS: [HeaderName; 3] = [LIMIT, REMAINING, RESET];
 
-/// What guesses at secrets. What carries a long secret of its own (a refresh cookie, a link) is not here, and fetching a token
-/// or the ways to sign in is none of it.
+/// What guesses at secrets. What carries a signed or long secret of its own (a refresh cookie, a workflow's token: many workflows
+/// share an address) is not here, and asking how to sign in is none of it.
 fn is_sign_in(path: &str) -> bool {
     let Some(auth) = path.strip_prefix("/api/v1").unwrap_or(path).strip_prefix("/auth/") else {
         return path.starts_with("/api/v1/invitations/") && path.ends_with("/accept");
     };
-    !matches!(auth.trim_end_matches('/'), "refresh" | "logout" | "csrf-token" | "methods")
+    !matches!(auth.trim_end_matches('/'), "refresh" | "logout" | "csrf-token" | "methods" | "oidc-exchange")
 }
 
 /// Probes and measurements come from machines of the operator, and often.

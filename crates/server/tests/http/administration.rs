@@ -26,6 +26,7 @@ async fn log_in(server: &TestApp, email: &str) -> Answer {
 }
 
 async fn audit(server: &TestApp, by: &Person, query: &str) -> Value {
+    server.settle_audit().await;
     server.get(&by.token, &format!("/api/v1/admin/audit-log{query}")).await.expect(200)
 }
 

@@ -156,7 +156,7 @@ async fn a_trusted_workflow_uploads_to_its_team_and_can_do_nothing_else() {
     let report = upload(&server, token).await.expect(201)["id"].clone();
     let listed = server.get(&ada.token, "/api/v1/reports").await.expect(200);
     assert_eq!(listed["reports"][0]["id"], report);
-    server.settle().await;
+    server.settle_audit().await;
     let actor: Value = sqlx::query_scalar("select jsonb_agg(to_jsonb(entry)) from audit.entry")
         .fetch_one(&server.app.db)
         .await

@@ -79,6 +79,8 @@ pub struct App {
     pub(crate) usage: Usage,
     /// Calls per minute.
     pub(crate) rate_limits: RateLimits,
+    /// A turn at changing who owns the instance.
+    pub(crate) instance_roles: tokio::sync::Mutex<()>,
 }
 
 /// How handlers hold it.
@@ -104,6 +106,7 @@ impl App {
             issuers: Issuers::default(),
             usage: Usage::default(),
             rate_limits: RateLimits::default(),
+            instance_roles: tokio::sync::Mutex::default(),
             live: Live::new(log.clone()),
             bodies: Turns::new(BODIES, UPLOAD_TURN),
             uploads: Turns::new(PARSERS, UPLOAD_TURN),

@@ -37,6 +37,11 @@ pub struct Swept {
 /// # Errors
 /// 503 when log or database are away; the next sweep carries on.
 pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
+    // At the very first start the read models are still to be made, and there is nothing to sweep.
+    let known = "select to_regclass('access.deleted_team') is not null";
+    if !sqlx::query_scalar::<_, bool>(known).fetch_one(&app.db).await? {
+        return Ok(Swept::default());
+    }
     let before = app.clock.now() - SETTLED;
     let swept = Swept {
         accounts: accounts(app, before).await?,

@@ -20,12 +20,6 @@ pub async fn forget(app: &App, team: TeamId) -> Result<(), ApiError> {
 /// # Errors
 /// What the database says.
 pub(crate) async fn purge(app: &App) -> Result<(), ApiError> {
-    // At the very first start the read models are still to be made.
-    let known: bool =
-        sqlx::query_scalar("select to_regclass('access.deleted_team') is not null").fetch_one(&app.db).await?;
-    if !known {
-        return Ok(());
-    }
     let left: Vec<Uuid> = sqlx::query_scalar(
         "select team_id from access.deleted_team
          where exists (select from auth.api_tokens t where t.team_id = deleted_team.team_id)

@@ -187,6 +187,8 @@ pub(super) async fn change_user(
         let message = "nobody switches off or demotes their own account: ask another owner of the instance";
         return Err(ApiError::new(ErrorKind::Conflict, "own_account", message));
     }
+    // One connection of this process at most waits for the lock: whoever has it needs others.
+    let _turn = app.instance_roles.lock().await;
     let mut conn = app.db.acquire().await?;
     let mut lock = conn.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *lock).await?;

@@ -213,7 +213,7 @@ impl Ingestion {
         let writer = self.app.log.chunk_writer(self.upload.team, report, upload);
         let mut packer = Packer::new(&self.handle, writer, self.document.len(), self.app.fresh.is_some());
         let outcome =
-            document.read_tests(envelope, project, |result| packer.push(&result)).map_err(|error| match error {
+            document.read_tests(envelope, project, |result| packer.push(result)).map_err(|error| match error {
                 ReadError::Format(error) => unreadable(error),
                 ReadError::Sink(error) => error,
             })?;

@@ -16,6 +16,8 @@ pub(super) struct Packer<'a> {
     writer: ChunkWriter,
     /// For the projector of this process.
     rows: Option<PreparedRows>,
+    /// What is in the chunk, as long as rows are to be made of it.
+    results: Vec<TestResult>,
 }
 
 impl<'a> Packer<'a> {
@@ -24,24 +26,29 @@ impl<'a> Packer<'a> {
         // JSON and rows are mostly somewhat larger than the document.
         let room = bytes.saturating_add(bytes / 2);
         let rows = if prepares { PreparedRows::with_capacity(room) } else { None };
-        Self { handle, chunk: Chunk::with_capacity(room), writer, rows }
+        Self { handle, chunk: Chunk::with_capacity(room), writer, rows, results: Vec::new() }
     }
 
-    pub fn push(&mut self, result: &TestResult) -> Result<(), ApiError> {
-        if let Some(rows) = &mut self.rows {
-            rows.push(result);
+    pub fn push(&mut self, result: TestResult) -> Result<(), ApiError> {
+        if !self.chunk.push(&result).map_err(|error| ApiError::internal(&error))? {
+            self.send()?;
+            // The first result of a chunk always fits.
+            self.chunk.push(&result).map_err(|error| ApiError::internal(&error))?;
         }
-        if self.chunk.push(result).map_err(|error| ApiError::internal(&error))? {
-            return Ok(());
+        if self.rows.is_some() {
+            self.results.push(result);
         }
-        self.send()?;
-        // The first result of a chunk always fits.
-        self.chunk.push(result).map(drop).map_err(|error| ApiError::internal(&error))
+        Ok(())
     }
 
+    /// Sends the chunk, and makes rows of what is in it while the log stores it.
     fn send(&mut self) -> Result<(), ApiError> {
         let packed = self.chunk.finish().map_err(|error| ApiError::internal(&error))?;
-        self.handle.block_on(self.writer.push(packed)).map_err(ApiError::from)
+        self.handle.block_on(self.writer.push(packed)).map_err(ApiError::from)?;
+        if let Some(rows) = &mut self.rows {
+            self.results.drain(..).for_each(|result| rows.push(&result));
+        }
+        Ok(())
     }
 
     /// Waits until every chunk is in the log.

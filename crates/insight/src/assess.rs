@@ -4,7 +4,8 @@ use crate::{
     Observation, State,
     changepoint::{self, Change, Segment},
     evidence::{self, Evidence},
-    flakiness::{self, Prior, Score},
+    flakiness::{self, Prior, Score, Tally},
+    observation::by_commit,
     signals,
     state::{self, Rule},
 };
@@ -65,9 +66,10 @@ impl Assessment {
 ///
 /// A series without any failure is healthy; for it, [`Prior::mean_after`] is all that there is to know.
 pub fn assess(observations: &[Observation], prior: Prior, now: i64) -> Assessment {
-    let evidence = evidence::evidence(observations);
+    let commits = by_commit(observations);
+    let evidence = evidence::evidence_by(&commits, observations);
     let segments = changepoint::segments(observations);
-    let score = flakiness::score(observations, prior, now);
+    let score = Tally::by(&commits, observations, now).score(prior);
     let retry_free = flakiness::retry_free(observations, &segments, prior, now);
     let found = state::classify(observations, &evidence, &segments, Some(&score), now);
     Assessment {

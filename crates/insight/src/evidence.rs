@@ -1,6 +1,9 @@
 //! What speaks for flakiness: runs in which a test failed although the code was good.
 
-use crate::{Observation, Outcome, observation::by_commit};
+use crate::{
+    Observation, Outcome,
+    observation::{ByCommit, by_commit},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -33,11 +36,16 @@ pub const FLIP_LENGTH: usize = 6;
 /// The flaky verdicts of a series, by `known`: at most one per change, per commit, and per streak of failing runs (which
 /// has one cause); none in runs that failed as a whole.
 pub fn evidence(observations: &[Observation]) -> Vec<Evidence> {
+    evidence_by(&by_commit(observations), observations)
+}
+
+/// The same, with the commits at hand.
+pub(crate) fn evidence_by(commits: &ByCommit, observations: &[Observation]) -> Vec<Evidence> {
     if observations.iter().all(|seen| !seen.had_failure()) {
         return Vec::new();
     }
     let mut found = attempt_flakes(observations);
-    commit_flakes(observations, &mut found);
+    commit_flakes(commits, observations, &mut found);
     flips(observations, &mut found);
     found.sort_by_key(|verdict| (verdict.known, verdict.index));
     let (mut changes, mut commits, mut used) = (HashSet::new(), HashSet::new(), HashSet::new());
@@ -76,8 +84,8 @@ fn attempt_flakes(observations: &[Observation]) -> Vec<Evidence> {
     flakes.map(|(index, _)| Evidence { index, known: index, signal: Signal::Attempt }).collect()
 }
 
-fn commit_flakes(observations: &[Observation], found: &mut Vec<Evidence>) {
-    for runs in by_commit(observations).known() {
+fn commit_flakes(commits: &ByCommit, observations: &[Observation], found: &mut Vec<Evidence>) {
+    for runs in commits.known() {
         let first = |failed: bool| runs.clone().find(|i| observations[*i].failed() == failed);
         if let (Some(failed), Some(passed)) = (first(true), first(false)) {
             found.push(Evidence { index: failed, known: failed.max(passed), signal: Signal::Commit });

@@ -9,7 +9,11 @@
 //! posterior is taken on a fixed grid under a prior Beta(a, b) that is fitted to the project. Without the correction one
 //! retry makes 0.19 of a true 0.30.
 
-use crate::{DAY, Observation, changepoint::Segment, observation::by_commit};
+use crate::{
+    DAY, Observation,
+    changepoint::Segment,
+    observation::{ByCommit, by_commit},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -140,12 +144,17 @@ impl Tally {
 
     /// The groups of a series: its runs by commit, without mass failures.
     pub fn of(observations: &[Observation], now: i64) -> Self {
+        Self::by(&by_commit(observations), observations, now)
+    }
+
+    /// The same, with the commits at hand.
+    pub(crate) fn by(commits: &ByCommit, observations: &[Observation], now: i64) -> Self {
         let most = observations.iter().map(Observation::attempts).max().unwrap_or(1).min(MOST_ATTEMPTS as u32);
-        let (groups, mut tally) = (by_commit(observations), Self::default());
-        for group in groups.known() {
+        let mut tally = Self::default();
+        for group in commits.known() {
             tally.add_runs(group.map(|i| &observations[i]), most, now);
         }
-        for i in groups.unknown() {
+        for i in commits.unknown() {
             tally.add_runs(std::iter::once(&observations[*i]), most, now);
         }
         tally

@@ -214,7 +214,8 @@ mod tests {
             fingerprint_flaked: true,
             ..known
         };
-        let steps: [(fn(&mut Facts), &str); 8] = [
+        type Step = fn(&mut Facts);
+        let steps: [(Step, &str); 8] = [
             (|_| {}, "infra"),
             (|facts| facts.infra = false, "quarantined"),
             (|facts| facts.quarantined = false, "known_issue"),

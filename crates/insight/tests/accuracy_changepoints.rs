@@ -109,7 +109,7 @@ fn steady_tests_raise_less_than_one_false_alarm_in_ten_thousand_runs() {
     let (mut alarms, mut all) = (0u32, 0u32);
     for retries in [0, 1] {
         for fail in [0.0, 0.01, 0.03, 0.1, 0.2, 0.5] {
-            let runs = 12_000;
+            let runs = 24_000;
             let mut series: Vec<Observation> = Vec::new();
             let mut here = 0;
             for i in 0..runs {

@@ -105,8 +105,7 @@ impl Model {
         let mut logs: Vec<f64> = durations.iter().map(|ms| f64::from(*ms).ln_1p()).collect();
         let steps: Vec<f64> = logs.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
         let deviation = (1.4826 * median(steps) / 2f64.sqrt()).max(LEAST_DEVIATION);
-        let near: Vec<f64> =
-            (0..logs.len()).map(|i| median(logs[i.saturating_sub(3)..(i + 4).min(logs.len())].to_vec())).collect();
+        let near: Vec<f64> = (0..logs.len()).map(|i| middle_of_seven(&logs, i)).collect();
         for (log, near) in logs.iter_mut().zip(near) {
             *log = log.clamp(near - 3.0 * deviation, near + 3.0 * deviation);
         }

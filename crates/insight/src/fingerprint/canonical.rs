@@ -204,6 +204,7 @@ impl<'a> Masker<'a> {
             }
             b'/' | b'f' | b'A'..=b'Z' | b'a'..=b'z' if fresh && self.path_end(i).is_some() => self.path(i),
             b'@' => self.reference(i),
+            b':' if self.bytes[i..].starts_with(b"://") => self.user(i),
             byte if byte.is_ascii_alphanumeric() => self.word(i, fresh),
             byte if byte.is_ascii() => {
                 self.out.push(char::from(byte));
@@ -252,6 +253,18 @@ impl<'a> Masker<'a> {
             self.out.extend(name.chars().map(digits));
         }
         end
+    }
+
+    /// `://user:secret@` of a URL.
+    fn user(&mut self, i: usize) -> usize {
+        self.out.push_str("://");
+        let end = self.run_of(i + 3, |byte| !byte.is_ascii_whitespace() && !b"/@\"'<>".contains(&byte));
+        if self.bytes.get(end) != Some(&b'@') {
+            return i + 3;
+        }
+        self.id("TOKEN", i + 3, end);
+        self.out.push('@');
+        end + 1
     }
 
     /// `Class@1f2e3d`.

@@ -135,9 +135,10 @@ pub fn parse(line: &str) -> Option<Frame<'_>> {
 
 fn function<'a>(before: &'a str, after: &'a str) -> &'a str {
     let name = if let Some(named) = before.strip_prefix("at ") {
-        // `at async fn (`, `at pkg.Class.method(`, `at Ns.Class.Method(int x) in `
+        // `at async fn (`, `at module/pkg.Class.method(`, `at Ns.Class.Method(int x) in `
         let named = named.trim_start_matches("async ").trim_start_matches("new ");
-        named.split(['(', ' ']).next().unwrap_or_default()
+        let named = named.split(['(', ' ']).next().unwrap_or_default();
+        named.rsplit('/').next().unwrap_or_default()
     } else if let Some((_, named)) = after.split_once(", in ").or_else(|| after.split_once(": in ")) {
         named
     } else if let Some((_, named)) = after.split_once(":in ") {
@@ -149,9 +150,7 @@ fn function<'a>(before: &'a str, after: &'a str) -> &'a str {
     } else {
         before.strip_suffix('@').unwrap_or_default()
     };
-    let name = name.split('(').next().unwrap_or_default().trim();
-    // Rust's closures, and webpack's and other paths in the place of a name.
-    if name.contains('/') && !name.contains('.') { "" } else { name }
+    name.split('(').next().unwrap_or_default().trim()
 }
 
 /// Start and end of the first path of a source file with a line number.
@@ -164,8 +163,13 @@ fn location(line: &str) -> Option<(usize, usize)> {
         let known = line.get(dot + 1..end).is_some_and(|extension| SOURCES.contains(&extension));
         (known && has_line_number(&bytes[end..])).then_some(end)
     })?;
-    let stops = |byte: &u8| matches!(byte, b' ' | b'\t' | b'(' | b'"' | b'\'' | b'@' | b'<' | b'[' | b',' | b'=');
-    let start = bytes[..end].iter().rposition(stops).map_or(0, |stop| stop + 1);
+    // An `@` ends a function's name, but not in `node_modules/@scope`.
+    let stops = |i: usize| match bytes[i] {
+        b' ' | b'\t' | b'(' | b'"' | b'\'' | b'<' | b'[' | b',' | b'=' => true,
+        b'@' => i > 0 && bytes[i - 1] != b'/',
+        _ => false,
+    };
+    let start = (0..end).rev().find(|i| stops(*i)).map_or(0, |stop| stop + 1);
     (start < end && line.is_char_boundary(start)).then_some((start, end))
 }
 

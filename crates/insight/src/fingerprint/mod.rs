@@ -66,13 +66,14 @@ pub fn short(id: Hash16) -> u64 {
 pub fn fingerprint(message: Option<&str>, trace: Option<&str>) -> Option<Fingerprint> {
     let message = clean(message.unwrap_or_default(), MOST_MESSAGE);
     let trace = clean(trace.unwrap_or_default(), MOST_TRACE);
-    let said = if message.trim().is_empty() { telling_lines(&trace) } else { message.clone() };
+    let said = if says_something(&message) { message.clone() } else { telling_lines(&trace) };
+    let said = if said.trim().is_empty() { message.clone() } else { said };
     if said.trim().is_empty() {
         return None;
     }
     let kind = kind(&said, &trace);
     let frames = own_frames(if trace.trim().is_empty() { &message } else { &trace });
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty() && !frames::is_frame(line)).collect();
+    let lines: Vec<&str> = telling(&said).collect();
     let lines = if lines.is_empty() { vec![said.trim()] } else { lines };
     let masked = mask(&lines.join("\n"), 2 * MOST_TEXT);
     let headline = cut(masked.text.lines().next().unwrap_or_default(), MOST_HEADLINE).to_owned();
@@ -100,13 +101,33 @@ fn cut(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// What a trace says itself, when there is no message: pytest's `E` lines; the last line of a Python traceback; else
+/// The lines of a text that say something: no frames, and of Rust's `thread 'x' panicked at` only what it panicked with.
+fn telling(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(|line| panicked_with(line).unwrap_or(line));
+    lines.filter(|line| !line.trim().is_empty() && !frames::is_frame(line))
+}
+
+fn says_something(text: &str) -> bool {
+    telling(text).next().is_some()
+}
+
+/// The message in the first line of a panic: empty since Rust 1.73, which writes it into the next line.
+fn panicked_with(line: &str) -> Option<&str> {
+    let (_, rest) = line.trim_start().strip_prefix("thread '")?.split_once(" panicked at ")?;
+    Some(rest.strip_prefix('\'').and_then(|rest| rest.rsplit_once("', ")).map_or("", |(message, _)| message))
+}
+
+/// What a trace says itself, when there is no message: pytest's `E` lines; a panic up to its backtrace; the last line of a Python traceback; else
 /// what comes before the first frame.
 fn telling_lines(trace: &str) -> String {
     let lines = || trace.lines().take(MOST_LINES);
     let marked: Vec<&str> = lines().filter_map(|line| line.strip_prefix("E ")).map(str::trim).collect();
     if !marked.is_empty() {
         return marked.join("\n");
+    }
+    if let Some(at) = lines().position(|line| panicked_with(line).is_some()) {
+        let ends = |line: &&str| !line.starts_with("stack backtrace:") && !line.starts_with("note: ");
+        return lines().skip(at).take_while(ends).collect::<Vec<_>>().join("\n");
     }
     if lines().any(|line| line.starts_with("Traceback (most recent call last)")) {
         let last = lines().filter(|line| !line.trim().is_empty() && !line.starts_with([' ', '\t'])).last();

@@ -29,6 +29,7 @@ fn what_differs_from_run_to_run_is_masked() {
         ("in /home/ci/project/tests/cart.js:12", "in cart.js:NUM"),
         ("in /tmp/pytest-of-ci/x1/db.sqlite now", "in PATH now"),
         (r"open C:\Users\ci\AppData\Local\Temp\a.txt", "open PATH"),
+        ("to postgres://bob:secret@db-1:5432/shop", "to postgres://TOKEN1@db-NUM:NUM/shop"),
         ("redirect to /v2/confirm", "redirect to /vNUM/confirm"),
         ("status code 503: Service Unavailable", "status code 503: Service Unavailable"),
         ("took 503 ms", "took NUM ms"),
@@ -58,6 +59,8 @@ fn frames_of_the_usual_runtimes() {
         ("    at async run (file:///home/ci/project/a.mjs:1:2)", "a.mjs run", true),
         ("    at /home/ci/project/cart.spec.js:36:65", "cart.spec.js", true),
         ("    at Promise.then (/home/ci/project/node_modules/x/i.js:1:1)", "i.js Promise.then", false),
+        ("    at file:///home/ci/project/node_modules/@vitest/runner/dist/i.js:9:1", "i.js", false),
+        ("\tat app//com.acme.Cart.total(Cart.java:42)", "Cart.java com.acme.Cart.total", true),
         (" ❯ tests/cart.test.ts:14:20", "cart.test.ts", true),
         (" ❯ total src/cart.ts:3:9", "cart.ts total", true),
         ("total@http://localhost:3000/assets/cart.js:3:9", "cart.js total", true),
@@ -66,11 +69,7 @@ fn frames_of_the_usual_runtimes() {
         ("tests/test_stock.py:39: AssertionError", "test_stock.py", true),
         ("shop/cart.py:7: in total", "cart.py total", true),
         ("\tat com.acme.Cart.total(Cart.java:42)", "Cart.java com.acme.Cart.total", true),
-        (
-            "\tat java.base/java.util.ArrayList.get(ArrayList.java:427)",
-            "ArrayList.java java.base/java.util.ArrayList.get",
-            false,
-        ),
+        ("\tat java.base/java.util.ArrayList.get(ArrayList.java:427)", "ArrayList.java java.util.ArrayList.get", false),
         ("\tat org.junit.Assert.fail(Assert.java:89)", "Assert.java org.junit.Assert.fail", false),
         ("\t/home/ci/project/cart/cart_test.go:12 +0x1d", "cart_test.go", true),
         ("    cart_test.go:14: got 3, want 4", "cart_test.go", true),
@@ -142,6 +141,22 @@ fn without_a_message_the_trace_speaks() {
     assert_eq!((found.kind.as_str(), found.frames.len()), ("IllegalStateException", 1));
     assert_eq!(fingerprint(None, Some(" \n")), None);
     assert_eq!(fingerprint(None, None), None);
+}
+
+#[test]
+fn a_panic_says_it_in_the_line_after() {
+    let trace = |test: &str| {
+        format!(
+            "thread '{test}' (5577) panicked at tests/accounts.rs:34:9:\nexpected 19.99 but got 19.98\nstack backtrace:\n   0: rust_begin_unwind\n             at /rustc/59807616e1fa/library/std/src/panicking.rs:689:5\n   1: accounts::interest\n             at ./tests/accounts.rs:34:9\nnote: run with"
+        )
+    };
+    let found =
+        print("thread 'accounts::interest' (5577) panicked at tests/accounts.rs:34:9", &trace("accounts::interest"));
+    assert_eq!((found.kind.as_str(), found.text.as_str()), ("panic", "expected NUM but got NUM"));
+    assert_eq!(found.frames, ["accounts.rs"]);
+    assert_eq!(found.id, fingerprint(None, Some(&trace("accounts::fees"))).unwrap().id);
+    let old = print("thread 'main' panicked at 'no stock', src/cart.rs:1:2", "");
+    assert_eq!((old.kind.as_str(), old.text.as_str()), ("panic", "no stock"));
 }
 
 #[test]

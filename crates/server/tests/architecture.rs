@@ -7,9 +7,10 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 const ROOMS: &[(&str, &[&str], bool)] = &[
     ("scaledtest-domain", &[], false),
     ("scaledtest-formats", &["scaledtest-domain"], false),
+    ("scaledtest-insight", &["scaledtest-domain"], false),
     ("scaledtest-commands", &["scaledtest-domain"], false),
     ("scaledtest-eventlog", &["scaledtest-domain"], true),
-    ("scaledtest-projections", &["scaledtest-domain", "scaledtest-eventlog"], true),
+    ("scaledtest-projections", &["scaledtest-domain", "scaledtest-eventlog", "scaledtest-insight"], true),
     (
         "scaledtest-effects",
         &[
@@ -18,6 +19,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
             "scaledtest-eventlog",
             "scaledtest-projections",
             "scaledtest-formats",
+            "scaledtest-insight",
         ],
         true,
     ),
@@ -27,6 +29,7 @@ const ROOMS: &[(&str, &[&str], bool)] = &[
         &[
             "scaledtest-domain",
             "scaledtest-formats",
+            "scaledtest-insight",
             "scaledtest-commands",
             "scaledtest-eventlog",
             "scaledtest-projections",

@@ -16,6 +16,8 @@ pub const TRAILER: &[u8] = &[0xff, 0xff];
 pub const PIECE: usize = 256 * 1024;
 /// The type oid of `text`, named in the header of each `text[]`.
 const TEXT_OID: i32 = 25;
+/// That of `bigint`.
+const INT8_OID: i32 = 20;
 /// Microseconds from 1970 to 2000, where Postgres begins to count.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Days from year 1 to 2000-01-01.
@@ -151,6 +153,15 @@ impl Rows {
         let length = saturate((self.buffer.len() - start - 4) as u64);
         self.buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
         self
+    }
+
+    /// `bigint[]`, of at least one.
+    pub fn int8s(&mut self, values: &[i64]) -> &mut Self {
+        self.buffer.put_i32(saturate(20 + 12 * values.len() as u64));
+        for head in [1, 0, INT8_OID, saturate(values.len() as u64), 1] {
+            self.buffer.put_i32(head);
+        }
+        values.iter().fold(self, |rows, value| rows.int8(*value))
     }
 
     /// `json`, serialised here, or `null`.

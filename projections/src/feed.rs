@@ -159,7 +159,9 @@ impl Decoder {
         if let Some(ingested) = ingested
             && self.projection.needs_bodies()
         {
-            if let Some(rows) = self.fresh.take(ingested.upload, &ingested.chunks) {
+            if self.projection.takes_prepared_rows()
+                && let Some(rows) = self.fresh.take(ingested.upload, &ingested.chunks)
+            {
                 item.share = self.share(rows.bytes()).await;
                 item.body = Body::Prepared(rows);
                 return Ok(item);

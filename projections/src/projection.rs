@@ -27,6 +27,11 @@ pub trait Projection: Send + Sync + 'static {
     /// Whether it wants the results of a report, not only the event that names them.
     fn needs_bodies(&self) -> bool;
 
+    /// Whether it takes the rows that the ingestion of this process has prepared in place of the results.
+    fn takes_prepared_rows(&self) -> bool {
+        false
+    }
+
     /// Makes its tables. Names are unqualified: the search path is the schema to fill, which may be a shadow.
     fn ddl(&self) -> &'static str;
 

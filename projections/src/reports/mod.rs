@@ -40,6 +40,10 @@ impl Projection for Reports {
         true
     }
 
+    fn takes_prepared_rows(&self) -> bool {
+        true
+    }
+
     fn ddl(&self) -> &'static str {
         include_str!("ddl.sql")
     }

@@ -1,0 +1,54 @@
+//! From events to rows: reports are gathered and folded together; a deletion first writes what came before it.
+
+use super::{
+    delete,
+    gathered::Gathered,
+    place::{Place, clean},
+};
+use crate::checkpoint::signed;
+use crate::{ApplyError, Item};
+use scaledtest_domain::{Event, TeamId, events::project, events::report};
+use sqlx::PgConnection;
+
+pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(), ApplyError> {
+    let mut gathered = Gathered::default();
+    let mut projects = Vec::new();
+    for item in batch {
+        for event in &item.events {
+            match event {
+                Event::Project(project::Event::Created(created)) => projects.push((team_of(item)?, created)),
+                Event::Report(report::Event::Ingested(ingested)) => {
+                    gathered.take_in(Place::of(signed(item.n), team_of(item)?, ingested), ingested, &item.body);
+                }
+                Event::Report(report::Event::Deleted(gone)) => {
+                    std::mem::take(&mut gathered).write(conn).await?;
+                    delete::delete(conn, gone.report).await?;
+                }
+                _ => {}
+            }
+        }
+    }
+    insert_projects(conn, &projects).await?;
+    gathered.write(conn).await
+}
+
+fn team_of(item: &Item) -> Result<TeamId, ApplyError> {
+    item.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", item.n)))
+}
+
+async fn insert_projects(conn: &mut PgConnection, projects: &[(TeamId, &project::Created)]) -> Result<(), ApplyError> {
+    if projects.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into project (id, team_id, name, default_branch)
+         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) on conflict (id) do nothing",
+    )
+    .bind(projects.iter().map(|(_, created)| created.project.0).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(team, _)| team.0).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(_, created)| clean(&created.name)).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(_, created)| clean(&created.default_branch)).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}

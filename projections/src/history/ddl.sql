@@ -1,0 +1,170 @@
+-- Unqualified: the search path says which schema is filled. Every id follows from content, never from the order of arrival,
+-- so that a report that was deleted leaves no trace.
+
+create table project (
+    id             uuid primary key,
+    team_id        uuid not null,
+    name           text not null,
+    default_branch text not null
+);
+create index project_team on project (team_id);
+
+-- A branch on which tests have histories; its id follows from project and name. `reports` counts all that ever arrived: the
+-- number of the newest one.
+create table branch (
+    id         uuid primary key,
+    project_id uuid not null,
+    team_id    uuid not null,
+    name       text not null,
+    reports    int  not null
+);
+create index branch_project on branch (project_id, name);
+
+-- Where results come from, as far as sums can be narrowed to it.
+create table slice (
+    id          uuid   primary key,
+    team_id     uuid   not null,
+    project_id  uuid   not null,
+    branch      text   not null,
+    environment text   not null,
+    tags        text[] not null
+);
+create index slice_team on slice (team_id, project_id);
+
+-- Sums over a quarter of an hour of a slice: every time zone is a whole number of them away from UTC.
+create table quarter (
+    slice_id    uuid        not null,
+    at          timestamptz not null,
+    reports     bigint      not null,
+    tests       bigint      not null,
+    passed      bigint      not null,
+    failed      bigint      not null,
+    skipped     bigint      not null,
+    pending     bigint      not null,
+    other       bigint      not null,
+    flaky       bigint      not null,
+    duration_ms bigint      not null,
+    -- Results by duration: below 100 ms, 500 ms, 1 s, 5 s, 30 s, 2 min, and above.
+    durations   bigint[]    not null,
+    primary key (slice_id, at)
+);
+
+-- A report, as far as histories need it. `seq` numbers the reports of a branch.
+create table fact (
+    no          bigint      primary key,
+    report_id   uuid        not null,
+    run_id      uuid        not null,
+    team_id     uuid        not null,
+    project_id  uuid        not null,
+    branch_id   uuid        not null,
+    slice_id    uuid        not null,
+    seq         int         not null,
+    at          timestamptz not null,
+    tests       bigint      not null,
+    passed      bigint      not null,
+    failed      bigint      not null,
+    skipped     bigint      not null,
+    pending     bigint      not null,
+    other       bigint      not null,
+    flaky       bigint      not null,
+    duration_ms bigint      not null,
+    durations   bigint[]    not null,
+    commit      text,
+    base_commit text,
+    target      text,
+    change      text
+);
+create unique index fact_branch on fact (branch_id, seq);
+create index fact_report on fact (report_id);
+create index fact_run on fact (run_id);
+
+create table test (
+    id         uuid primary key,
+    team_id    uuid not null,
+    project_id uuid not null,
+    name       text not null,
+    suite      json not null,
+    file_path  text,
+    tags       json not null,
+    -- What a search looks into, in lower case.
+    words      text not null
+);
+create index test_project on test (project_id);
+
+-- One test on one branch in one variant: what became of it in the newest runs, and what follows from that. The columns
+-- after `durations` are a function of the two before them and of `fact`.
+create table series (
+    branch_id    uuid        not null,
+    test_id      uuid        not null,
+    variant      bigint      not null,
+    browser      text,
+    device       text,
+    os           text,
+    -- The runs, see `seen.rs`; the durations of the newest ones that passed at once, a byte each, see `durations`.
+    seen         bytea       not null,
+    durations    bytea       not null,
+    runs         int         not null,
+    passed       int         not null,
+    flaked       int         not null,
+    failed       int         not null,
+    last_status  smallint    not null,
+    first_at     timestamptz not null,
+    last_at      timestamptz not null,
+    last_seq     int         not null,
+    failed_at    timestamptz,
+    p50_ms       bigint,
+    p95_ms       bigint,
+    state        smallint    not null,
+    since        timestamptz,
+    score        double precision not null,
+    score_low    double precision not null,
+    score_high   double precision not null,
+    assessment   json,
+    primary key (branch_id, test_id, variant)
+) with (fillfactor = 70);
+create index series_test on series (test_id);
+create index series_unwell on series (branch_id, state) where state <> 0;
+
+-- A result that failed, or passed only after a failure.
+create table failure (
+    no          bigint      not null,
+    idx         int         not null,
+    project_id  uuid        not null,
+    branch_id   uuid        not null,
+    slice_id    uuid        not null,
+    test_id     uuid        not null,
+    variant     bigint      not null,
+    fingerprint uuid        not null,
+    at          timestamptz not null,
+    attempts    int         not null,
+    flaked      boolean     not null,
+    primary key (no, idx)
+);
+create index failure_fingerprint on failure (project_id, fingerprint, at);
+create index failure_test on failure (test_id, fingerprint);
+
+-- A kind of failure; its id is the fingerprint of what was said, see `scaledtest_insight::fingerprint`.
+create table error (
+    project_id  uuid not null,
+    fingerprint uuid not null,
+    team_id     uuid not null,
+    message     text not null,
+    primary key (project_id, fingerprint)
+);
+
+create table error_quarter (
+    project_id  uuid        not null,
+    slice_id    uuid        not null,
+    at          timestamptz not null,
+    fingerprint uuid        not null,
+    failures    bigint      not null,
+    primary key (project_id, slice_id, at, fingerprint)
+);
+
+create table error_test (
+    project_id  uuid   not null,
+    fingerprint uuid   not null,
+    test_id     uuid   not null,
+    failures    bigint not null,
+    primary key (project_id, fingerprint, test_id)
+);

@@ -1,0 +1,152 @@
+//! A report that was deleted: as if it had never been.
+
+use super::{
+    gathered::FactsOf,
+    series::{Derived, Series},
+    stored,
+};
+use crate::ApplyError;
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use scaledtest_domain::ReportId;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+#[derive(FromRow)]
+struct Gone {
+    no: i64,
+    project_id: Uuid,
+    branch_id: Uuid,
+    slice_id: Uuid,
+    seq: i32,
+    at: DateTime<Utc>,
+    tests: i64,
+    passed: i64,
+    failed: i64,
+    skipped: i64,
+    pending: i64,
+    other: i64,
+    flaky: i64,
+    duration_ms: i64,
+    durations: Vec<i64>,
+}
+
+/// One that was never there changes nothing.
+pub(super) async fn delete(conn: &mut PgConnection, report: ReportId) -> Result<(), ApplyError> {
+    let gone: Option<Gone> = sqlx::query_as(
+        "delete from fact where report_id = $1
+         returning no, project_id, branch_id, slice_id, seq, at, tests, passed, failed, skipped, pending, other, flaky,
+                   duration_ms, durations",
+    )
+    .bind(report.0)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(gone) = gone else { return Ok(()) };
+    subtract(conn, &gone).await?;
+    forget_failures(conn, &gone).await?;
+    refold(conn, &gone).await
+}
+
+async fn subtract(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
+    let quarter = gone.at.duration_trunc(TimeDelta::minutes(15)).unwrap_or(gone.at);
+    sqlx::query(
+        "update quarter set reports = reports - 1, tests = tests - $3, passed = passed - $4, failed = failed - $5,
+           skipped = skipped - $6, pending = pending - $7, other = other - $8, flaky = flaky - $9,
+           duration_ms = duration_ms - $10,
+           durations = array(select a - b from unnest(durations, $11::bigint[]) as both_of (a, b))
+         where slice_id = $1 and at = $2",
+    )
+    .bind(gone.slice_id)
+    .bind(quarter)
+    .bind(gone.tests)
+    .bind(gone.passed)
+    .bind(gone.failed)
+    .bind(gone.skipped)
+    .bind(gone.pending)
+    .bind(gone.other)
+    .bind(gone.flaky)
+    .bind(gone.duration_ms)
+    .bind(&gone.durations)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("delete from quarter where slice_id = $1 and at = $2 and reports = 0")
+        .bind(gone.slice_id)
+        .bind(quarter)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("delete from slice where id = $1 and not exists (select from quarter where slice_id = $1)")
+        .bind(gone.slice_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn forget_failures(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
+    sqlx::query(
+        "with forgotten as (delete from failure where no = $1 returning project_id, slice_id, at, fingerprint, test_id),
+         quarters as (
+           update error_quarter set failures = error_quarter.failures - less.failures
+           from (select fingerprint, count(*) as failures from forgotten group by fingerprint) less
+           where project_id = $2 and slice_id = $3 and error_quarter.at = $4 and error_quarter.fingerprint = less.fingerprint)
+         update error_test set failures = error_test.failures - less.failures
+         from (select fingerprint, test_id, count(*) as failures from forgotten group by fingerprint, test_id) less
+         where project_id = $2 and error_test.fingerprint = less.fingerprint and error_test.test_id = less.test_id",
+    )
+    .bind(gone.no)
+    .bind(gone.project_id)
+    .bind(gone.slice_id)
+    .bind(gone.at.duration_trunc(TimeDelta::minutes(15)).unwrap_or(gone.at))
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("delete from error_quarter where project_id = $1 and slice_id = $2 and failures = 0")
+        .bind(gone.project_id)
+        .bind(gone.slice_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("delete from error_test where project_id = $1 and failures = 0")
+        .bind(gone.project_id)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "delete from error where project_id = $1 and not exists
+           (select from error_test other where other.project_id = $1 and other.fingerprint = error.fingerprint)",
+    )
+    .bind(gone.project_id)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Every series of the branch that told of the report, or could be assessed differently without it.
+async fn refold(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
+    let seq = u32::try_from(gone.seq).unwrap_or_default();
+    let mut series = stored::load_branch(conn, gone.branch_id).await?;
+    series.retain(|one| one.had_failure() || one.entries.iter().any(|entry| entry.seq == seq));
+    let known = stored::load_facts(conn, vec![(gone.branch_id, 0)]).await?.remove(&gone.branch_id);
+    let known = super::series::Facts::new(known.unwrap_or_default());
+    let (left, empty): (Vec<Series>, Vec<Series>) = series
+        .into_iter()
+        .map(|mut one| (one.remove(seq, &known), one))
+        .fold((Vec::new(), Vec::new()), |(mut left, mut empty), (is_left, one)| {
+            if is_left { &mut left } else { &mut empty }.push(one);
+            (left, empty)
+        });
+    let facts = FactsOf::load(conn, left.iter(), &[]).await?;
+    let derived: Vec<(&Series, Derived)> = left.iter().map(|one| (one, one.derive(facts.of(one)))).collect();
+    if !derived.is_empty() {
+        stored::upsert_series(conn, &derived).await?;
+    }
+    sqlx::query(
+        "delete from series using unnest($2::uuid[], $3::bigint[]) as empty (test, variety)
+         where branch_id = $1 and test_id = test and variant = variety",
+    )
+    .bind(gone.branch_id)
+    .bind(empty.iter().map(|one| one.key.test).collect::<Vec<_>>())
+    .bind(empty.iter().map(|one| one.key.variant).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("delete from test where id = any($1) and not exists (select from series where test_id = test.id)")
+        .bind(empty.iter().map(|one| one.key.test).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+    Ok(())
+}

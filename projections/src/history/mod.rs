@@ -1,0 +1,52 @@
+//! What became of every test, branch by branch, and the sums and kinds of failure over time: the roll-ups that answer
+//! questions in milliseconds, however many results there are.
+
+mod apply;
+mod delete;
+mod gathered;
+mod place;
+pub mod queries;
+mod said;
+pub mod seen;
+mod series;
+mod stored;
+mod sums;
+
+pub use place::RANGES;
+pub use seen::WINDOW;
+pub use series::Last;
+
+use crate::{ApplyError, Item, Projection};
+use futures_util::future::BoxFuture;
+use scaledtest_domain::Kind;
+use sqlx::PgConnection;
+
+/// The projection `history`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct History;
+
+impl Projection for History {
+    fn name(&self) -> &'static str {
+        "history"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Project, Kind::Report]
+    }
+
+    fn needs_bodies(&self) -> bool {
+        true
+    }
+
+    fn ddl(&self) -> &'static str {
+        include_str!("ddl.sql")
+    }
+
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply::apply(conn, batch))
+    }
+}

@@ -1,0 +1,29 @@
+//! Questions that are answered from the roll-ups. Every one is about a single team.
+
+mod analytics;
+mod errors;
+mod explorer;
+mod narrow;
+mod test;
+mod verdict;
+
+pub use analytics::{Group, Trend, duration_distribution, trends};
+pub use errors::{ErrorKind, error_analysis};
+pub use explorer::{Sort, TestFilter, TestRow, list_tests};
+pub use narrow::{Narrow, Span};
+pub use test::{Chosen, ErrorOfTest, Evidence, Point, Seen, ShiftOf, TestDetail, flips, get_test, test_history};
+pub use verdict::{Baseline, Failing, RunVerdict, run_verdict};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The cursor is none of ours.
+    #[error("cursor is not one that an earlier page gave")]
+    Cursor,
+    /// Unknown to the database.
+    #[error("time_zone is not a name of the IANA time zone database, such as Europe/Berlin")]
+    TimeZone,
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}

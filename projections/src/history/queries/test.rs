@@ -1,0 +1,319 @@
+//! One test: everywhere it runs, and what became of it on one branch.
+
+use super::explorer::{COLUMNS, TABLES, TestRow};
+use crate::history::{
+    gathered::hash,
+    seen::{self, Entry},
+    series::Fact,
+};
+use chrono::{DateTime, Utc};
+use scaledtest_domain::TeamId;
+use scaledtest_insight::{changepoint::Shift, durations, evidence::Signal, mass_failure::RunCounts, state::Rule};
+use serde::Deserialize;
+use serde_json::Value;
+use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Series of a test that are listed, at most.
+const SERIES: i64 = 200;
+/// Kinds of failure that are listed, at most.
+const ERRORS: i64 = 20;
+
+/// A report on a branch, as a point of a history.
+#[derive(Debug, Clone, FromRow)]
+pub struct Point {
+    seq: i32,
+    /// The report.
+    pub report_id: Uuid,
+    /// Its run.
+    pub run_id: Uuid,
+    /// When the run was.
+    pub at: DateTime<Utc>,
+    /// Its commit.
+    pub commit: Option<String>,
+    /// Its pull request.
+    pub change: Option<String>,
+    passed: i64,
+    failed: i64,
+}
+
+impl Point {
+    /// As the series of its branch see it.
+    pub(super) fn fact(&self) -> Fact {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        Fact {
+            seq: u32::try_from(self.seq).unwrap_or_default(),
+            run: self.run_id,
+            at: self.at,
+            commit: self.commit.as_deref().map(hash),
+            change: self.change.as_deref().map(hash),
+            counts: RunCounts { failed: count(self.failed), ran: count(self.passed.saturating_add(self.failed)) },
+        }
+    }
+}
+
+/// A flaky verdict.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// What kind.
+    pub signal: Signal,
+    /// The report with the failure.
+    pub point: Point,
+}
+
+/// Where a test's probability of failing changed.
+#[derive(Debug, Clone)]
+pub struct ShiftOf {
+    /// How.
+    pub shift: Shift,
+    /// The first run after it, most likely.
+    pub at: Point,
+    /// The first run after it, at the earliest (99 %).
+    pub earliest: Point,
+    /// The first run after it, at the latest (99 %).
+    pub latest: Point,
+    /// The last run that is surely before it.
+    pub before: Option<Point>,
+    /// Share of failing runs before and after.
+    pub shares: (f64, f64),
+}
+
+/// What is known of one series.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Its branch.
+    pub branch: String,
+    /// Its variant.
+    pub variant: i64,
+    /// Which rule decided on the state; none if it never failed.
+    pub rule: Option<Rule>,
+    /// Transitions by pairs of runs.
+    pub flip_rate: Option<f64>,
+    /// Newest first.
+    pub evidence: Vec<Evidence>,
+    /// Newest first.
+    pub changes: Vec<ShiftOf>,
+}
+
+/// A way in which a test failed.
+#[derive(Debug, Clone, FromRow)]
+#[allow(missing_docs, reason = "as in ErrorKind")]
+pub struct ErrorOfTest {
+    pub fingerprint: Uuid,
+    pub message: String,
+    pub failures: i64,
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
+}
+
+/// A test.
+#[derive(Debug, Clone)]
+pub struct TestDetail {
+    /// On every branch and in every variant, the newest run first.
+    pub series: Vec<TestRow>,
+    /// The one that was asked for.
+    pub chosen: Option<Chosen>,
+    /// Most frequent first.
+    pub errors: Vec<ErrorOfTest>,
+}
+
+/// What one report said of a test.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Which report.
+    pub point: Point,
+    /// What it said.
+    pub seen: seen::Seen,
+    /// How long it took, within 6 %; known of the newest runs that passed at once.
+    pub duration_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct StoredEvidence {
+    seq: Option<u32>,
+    signal: Signal,
+}
+
+#[derive(Deserialize)]
+struct StoredChange {
+    shift: Shift,
+    seq: Option<u32>,
+    earliest: Option<u32>,
+    latest: Option<u32>,
+    before: f64,
+    after: f64,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    rule: Rule,
+    flip_rate: Option<f64>,
+    evidence: Vec<StoredEvidence>,
+    changes: Vec<StoredChange>,
+}
+
+#[derive(FromRow)]
+struct SeriesColumns {
+    branch_id: Uuid,
+    branch: String,
+    variant: i64,
+    seen: Vec<u8>,
+    durations: Vec<u8>,
+    assessment: Option<Value>,
+}
+
+/// A test of a team; the chosen series is that of the branch and variant, else of the default branch, else the newest.
+///
+/// # Errors
+/// What the database says.
+pub async fn get_test(
+    pool: &PgPool,
+    team: TeamId,
+    test: Uuid,
+    (branch, variant): (Option<&str>, Option<i64>),
+) -> Result<Option<TestDetail>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new("select ");
+    query.push(COLUMNS).push(", 0::double precision as key").push(TABLES);
+    query.push(" where test.id = ").push_bind(test).push(" and project.team_id = ").push_bind(team.0);
+    query.push(" order by series.last_at desc, branch.name, series.variant limit ").push_bind(SERIES);
+    let series: Vec<TestRow> = query.build_query_as().fetch_all(pool).await?;
+    if series.is_empty() {
+        return Ok(None);
+    }
+    let chosen = match choose(pool, team, test, (branch, variant)).await? {
+        Some(columns) => Some(explain(pool, columns).await?),
+        None => None,
+    };
+    let errors = sqlx::query_as(
+        "select fingerprint, error.message, named.failures,
+                (select min(at) from history.failure f where f.test_id = $1 and f.fingerprint = named.fingerprint) as first_seen,
+                (select max(at) from history.failure f where f.test_id = $1 and f.fingerprint = named.fingerprint) as last_seen
+         from history.error_test named join history.error using (project_id, fingerprint)
+         where named.project_id = $2 and named.test_id = $1 order by named.failures desc, fingerprint limit $3",
+    )
+    .bind(test)
+    .bind(series[0].project_id)
+    .bind(ERRORS)
+    .fetch_all(pool)
+    .await?;
+    Ok(Some(TestDetail { series, chosen, errors }))
+}
+
+/// What the newest reports of a series said, newest first; empty if there is no such series.
+///
+/// # Errors
+/// What the database says.
+pub async fn test_history(
+    pool: &PgPool,
+    team: TeamId,
+    test: Uuid,
+    wanted: (Option<&str>, Option<i64>),
+    limit: u32,
+) -> Result<Vec<Seen>, sqlx::Error> {
+    let Some(columns) = choose(pool, team, test, wanted).await? else { return Ok(Vec::new()) };
+    let entries = seen::decode(&columns.seen);
+    let mut timed = columns.durations.iter().rev();
+    let mut duration = |entry: &Entry| match entry.seen {
+        seen::Seen::Passed => timed.next().and_then(|code| i64::try_from(durations::decode(*code)).ok()),
+        _ => None,
+    };
+    let newest: Vec<(Entry, Option<i64>)> =
+        entries.iter().rev().take(limit as usize).map(|entry| (*entry, duration(entry))).collect();
+    let points = points(pool, columns.branch_id, newest.iter().map(|(entry, _)| entry.seq)).await?;
+    let mut runs: Vec<Seen> = newest
+        .into_iter()
+        .filter_map(|(entry, duration_ms)| {
+            Some(Seen { point: points.get(&entry.seq)?.clone(), seen: entry.seen, duration_ms })
+        })
+        .collect();
+    runs.sort_by_key(|run| std::cmp::Reverse((run.point.at, run.point.seq)));
+    Ok(runs)
+}
+
+async fn choose(
+    pool: &PgPool,
+    team: TeamId,
+    test: Uuid,
+    (branch, variant): (Option<&str>, Option<i64>),
+) -> Result<Option<SeriesColumns>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select branch.id as branch_id, branch.name as branch, series.variant, series.seen, series.durations, series.assessment",
+    );
+    query.push(TABLES).push(" where test.id = ").push_bind(test).push(" and project.team_id = ").push_bind(team.0);
+    if let Some(branch) = branch {
+        query.push(" and branch.name = ").push_bind(branch.to_owned());
+    }
+    if let Some(variant) = variant {
+        query.push(" and series.variant = ").push_bind(variant);
+    }
+    query.push(
+        " order by branch.name = project.default_branch desc, series.last_at desc, branch.name, series.variant limit 1",
+    );
+    query.build_query_as().fetch_optional(pool).await
+}
+
+async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::Error> {
+    let SeriesColumns { branch_id, branch, variant, seen, assessment, .. } = columns;
+    let stored: Option<Stored> = assessment.and_then(|assessment| serde_json::from_value(assessment).ok());
+    let Some(stored) = stored else {
+        let (evidence, changes) = (Vec::new(), Vec::new());
+        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes });
+    };
+    let entries = seen::decode(&seen);
+    let points = points(pool, branch_id, entries.iter().map(|entry| entry.seq)).await?;
+    let point = |seq: Option<u32>| points.get(&seq?).cloned();
+    let evidence =
+        stored.evidence.into_iter().filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.seq)? }));
+    let changes = stored.changes.into_iter().filter_map(|change| {
+        let earliest = point(change.earliest)?;
+        let before = points.values().filter(|point| (point.at, point.seq) < (earliest.at, earliest.seq));
+        Some(ShiftOf {
+            shift: change.shift,
+            at: point(change.seq)?,
+            before: before.max_by_key(|point| (point.at, point.seq)).cloned(),
+            earliest,
+            latest: point(change.latest)?,
+            shares: (change.before, change.after),
+        })
+    });
+    Ok(Chosen {
+        branch,
+        variant,
+        rule: Some(stored.rule),
+        flip_rate: stored.flip_rate,
+        evidence: evidence.collect(),
+        changes: changes.collect(),
+    })
+}
+
+/// Reports of a branch by number.
+pub(super) async fn points(
+    pool: &PgPool,
+    branch: Uuid,
+    numbers: impl Iterator<Item = u32>,
+) -> Result<HashMap<u32, Point>, sqlx::Error> {
+    let numbers: Vec<i32> = numbers.filter_map(|seq| i32::try_from(seq).ok()).collect();
+    let points: Vec<Point> = sqlx::query_as(
+        "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
+         where branch_id = $1 and seq = any($2)",
+    )
+    .bind(branch)
+    .bind(numbers)
+    .fetch_all(pool)
+    .await?;
+    Ok(points.into_iter().map(|point| (u32::try_from(point.seq).unwrap_or_default(), point)).collect())
+}
+
+/// How often the outcome changed from run to run in the newest runs, and how many runs these are: the original's measure, but
+/// on one branch and in one variant, and without runs in which the test did not run.
+pub fn flips(row: &TestRow) -> (u32, u32) {
+    let outcomes: Vec<bool> = row
+        .entries()
+        .iter()
+        .filter_map(|entry| entry.seen.outcome())
+        .map(|outcome| outcome == scaledtest_insight::Outcome::Failed)
+        .collect();
+    let flips = outcomes.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    (u32::try_from(flips).unwrap_or(u32::MAX), u32::try_from(outcomes.len()).unwrap_or(u32::MAX))
+}

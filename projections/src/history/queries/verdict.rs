@@ -1,0 +1,325 @@
+//! What the failures of a run mean.
+//!
+//! Computed when it is asked for, from what was known when the run began: a report that comes late, or is deleted, changes it.
+
+use super::test::Point;
+use crate::history::{place::branch_id, said::short, seen, series::Facts};
+use chrono::{DateTime, Utc};
+use scaledtest_domain::{RunId, TeamId};
+use scaledtest_insight::{
+    Mass, Observation, Outcome, State, assess,
+    flakiness::Prior,
+    verdict::{self, RunOutcome, Verdict},
+};
+use sqlx::{FromRow, PgPool};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// Tests of a run that are judged, at most.
+const JUDGED: i64 = 500;
+/// Reports of the target that are looked at.
+const REPORTS: i64 = 1_000;
+/// Last runs of the base in which the same failure excuses.
+const LAST_RUNS: usize = 3;
+
+/// What a run is compared with.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// Its branch.
+    pub branch: String,
+    /// The newest run there before this one.
+    pub run_id: Option<Uuid>,
+    /// Its commit.
+    pub commit: Option<String>,
+}
+
+/// A test that failed in the run, at least once.
+#[derive(Debug, Clone)]
+pub struct Failing {
+    /// Which test.
+    pub test_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its suite.
+    pub suite: Vec<String>,
+    /// The report with the failure, and its place there.
+    pub result: (Uuid, i32),
+    /// What it is.
+    pub verdict: Verdict,
+    /// The kind of failure.
+    pub fingerprint: Uuid,
+    /// What the first failure of that kind said.
+    pub message: Option<String>,
+}
+
+/// What the failures of a run come to.
+#[derive(Debug, Clone)]
+pub struct RunVerdict {
+    /// All in all.
+    pub outcome: RunOutcome,
+    /// Compared with; none if the target never ran.
+    pub baseline: Option<Baseline>,
+    /// Regressions first.
+    pub failing: Vec<Failing>,
+    /// Whether there were more than are judged.
+    pub truncated: bool,
+}
+
+#[derive(FromRow)]
+struct Report {
+    no: i64,
+    project_id: Uuid,
+    branch_id: Uuid,
+    branch: String,
+    default_branch: String,
+    at: DateTime<Utc>,
+    target: Option<String>,
+    change: Option<String>,
+    base_commit: Option<String>,
+}
+
+#[derive(FromRow)]
+struct Failure {
+    report_id: Uuid,
+    idx: i32,
+    test_id: Uuid,
+    variant: i64,
+    fingerprint: Uuid,
+    attempts: i32,
+    flaked: bool,
+    name: String,
+    suite: sqlx::types::Json<Vec<String>>,
+    message: Option<String>,
+}
+
+/// The verdict of a run of a team; none if there is no such run.
+///
+/// # Errors
+/// What the database says.
+pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Option<RunVerdict>, sqlx::Error> {
+    let reports: Vec<Report> = sqlx::query_as(
+        "select fact.no, fact.project_id, fact.branch_id, branch.name as branch, coalesce(project.default_branch, '') as default_branch,
+                fact.at, fact.target, fact.change, fact.base_commit
+         from history.fact join history.branch on branch.id = fact.branch_id
+         left join history.project on project.id = fact.project_id
+         where fact.run_id = $1 and fact.team_id = $2 order by fact.no",
+    )
+    .bind(run.0)
+    .bind(team.0)
+    .fetch_all(pool)
+    .await?;
+    let Some(first) = reports.first() else { return Ok(None) };
+    let at = reports.iter().map(|report| report.at).min().unwrap_or(first.at);
+    let numbers: Vec<i64> = reports.iter().map(|report| report.no).collect();
+    let mut failures = failures(pool, &numbers).await?;
+    let truncated = failures.len() > JUDGED as usize;
+    failures.truncate(JUDGED as usize);
+
+    let own = Branch::load(pool, first.branch_id, &failures).await?;
+    let target = target(first, own.earlier(run.0, at).next().is_some());
+    let other = match target == first.branch {
+        true => None,
+        false => Some(Branch::load(pool, branch_id(first.project_id, &target), &failures).await?),
+    };
+    let base = other.as_ref().unwrap_or(&own);
+    let until = base_time(base, first.base_commit.as_deref()).unwrap_or(at);
+    let earlier = earlier_failures(pool, &failures, &numbers, at).await?;
+    let judge = Judge { run: run.0, at, until, own: &own, base, earlier: &earlier };
+    let mut failing: Vec<Failing> = failures.into_iter().map(|failure| judge.failing(failure)).collect();
+    failing.sort_by(|one, other| rank(&one.verdict).cmp(&rank(&other.verdict)).then_with(|| one.name.cmp(&other.name)));
+    let newest = base.earlier(run.0, until).max_by_key(|point| point.at);
+    Ok(Some(RunVerdict {
+        outcome: verdict::outcome(failing.iter().map(|one| &one.verdict)),
+        baseline: newest.map(|point| Baseline {
+            branch: target,
+            run_id: Some(point.run_id),
+            commit: point.commit.clone(),
+        }),
+        failing,
+        truncated,
+    }))
+}
+
+/// The branch to compare with: what a pull request is merged into; else the run's own branch, if it has run before; else the
+/// default branch.
+fn target(report: &Report, has_run_before: bool) -> String {
+    let default = || report.default_branch.clone();
+    match (&report.target, &report.change) {
+        (Some(target), _) => target.clone(),
+        (None, Some(_)) => default(),
+        (None, None) if has_run_before => report.branch.clone(),
+        (None, None) => default(),
+    }
+}
+
+/// When the commit was tested that the change began with.
+fn base_time(base: &Branch, commit: Option<&str>) -> Option<DateTime<Utc>> {
+    let tested = base.points.iter().filter(|point| commit.is_some() && point.commit.as_deref() == commit);
+    tested.map(|point| point.at).max()
+}
+
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Regression { .. } => 0,
+        Verdict::NewTestFailing => 1,
+        Verdict::BrokenOnBase => 2,
+        Verdict::FlakyKnown => 3,
+        Verdict::FlakyInRun => 4,
+        Verdict::KnownIssue => 5,
+        Verdict::Quarantined => 6,
+        Verdict::Infra => 7,
+    }
+}
+
+/// The failed tests of the reports, failures before flakes; the first failure of each counts.
+async fn failures(pool: &PgPool, numbers: &[i64]) -> Result<Vec<Failure>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from (
+           select distinct on (failure.test_id, failure.variant) fact.report_id, failure.idx, failure.test_id, failure.variant,
+                  failure.fingerprint, failure.attempts, failure.flaked, test.name, test.suite, error.message
+           from history.failure join history.fact on fact.no = failure.no join history.test on test.id = failure.test_id
+           left join history.error on error.project_id = failure.project_id and error.fingerprint = failure.fingerprint
+           where failure.no = any($1)
+           order by failure.test_id, failure.variant, failure.flaked, failure.no, failure.idx) found
+         order by flaked, name, test_id, variant limit $2",
+    )
+    .bind(numbers)
+    .bind(JUDGED + 1)
+    .fetch_all(pool)
+    .await
+}
+
+/// By test and fingerprint: whether it was seen in an earlier flake.
+async fn earlier_failures(
+    pool: &PgPool,
+    failures: &[Failure],
+    numbers: &[i64],
+    at: DateTime<Utc>,
+) -> Result<HashMap<(Uuid, Uuid), bool>, sqlx::Error> {
+    let found: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
+        "select test_id, fingerprint, bool_or(flaked)
+         from (select distinct * from unnest($1::uuid[], $2::uuid[]) as one (test, kind)) wanted
+         join history.failure on test_id = test and fingerprint = kind
+         where at <= $4 and not no = any($3) group by test_id, fingerprint",
+    )
+    .bind(failures.iter().map(|failure| failure.test_id).collect::<Vec<_>>())
+    .bind(failures.iter().map(|failure| failure.fingerprint).collect::<Vec<_>>())
+    .bind(numbers)
+    .bind(at)
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().map(|(test, fingerprint, flaked)| ((test, fingerprint), flaked)).collect())
+}
+
+/// The newest reports of a branch, and what they said of the failing tests.
+struct Branch {
+    points: Vec<Point>,
+    facts: Facts,
+    series: BTreeMap<(Uuid, i64), Vec<seen::Entry>>,
+}
+
+impl Branch {
+    async fn load(pool: &PgPool, id: Uuid, failures: &[Failure]) -> Result<Self, sqlx::Error> {
+        let points: Vec<Point> = sqlx::query_as(
+            "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
+             where branch_id = $1 order by seq desc limit $2",
+        )
+        .bind(id)
+        .bind(REPORTS)
+        .fetch_all(pool)
+        .await?;
+        let series: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
+            "select test_id, variant, seen from unnest($2::uuid[], $3::bigint[]) as wanted (test, variety)
+             join history.series on branch_id = $1 and test_id = test and variant = variety",
+        )
+        .bind(id)
+        .bind(failures.iter().map(|failure| failure.test_id).collect::<Vec<_>>())
+        .bind(failures.iter().map(|failure| failure.variant).collect::<Vec<_>>())
+        .fetch_all(pool)
+        .await?;
+        let facts = Facts::new(points.iter().map(Point::fact).collect());
+        let series = series.into_iter().map(|(test, variant, seen)| ((test, variant), seen::decode(&seen))).collect();
+        Ok(Self { points, facts, series })
+    }
+
+    /// Reports of other runs until then.
+    fn earlier(&self, run: Uuid, until: DateTime<Utc>) -> impl Iterator<Item = &Point> {
+        self.points.iter().filter(move |point| point.run_id != run && point.at <= until)
+    }
+
+    fn observations(&self, failure: &Failure) -> Vec<(Uuid, Observation)> {
+        let Some(entries) = self.series.get(&(failure.test_id, failure.variant)) else { return Vec::new() };
+        let run = |seq: u32| self.facts.get(seq).map_or(Uuid::nil(), |fact| fact.run);
+        self.facts.observations(entries).into_iter().map(|(seq, seen)| (run(seq), seen)).collect()
+    }
+}
+
+struct Judge<'a> {
+    run: Uuid,
+    /// When the run was.
+    at: DateTime<Utc>,
+    /// Until when the base counts.
+    until: DateTime<Utc>,
+    own: &'a Branch,
+    base: &'a Branch,
+    earlier: &'a HashMap<(Uuid, Uuid), bool>,
+}
+
+impl Judge<'_> {
+    fn failing(&self, failure: Failure) -> Failing {
+        let verdict = verdict::judge(&self.facts(&failure));
+        Failing {
+            test_id: failure.test_id,
+            name: failure.name,
+            suite: failure.suite.0,
+            result: (failure.report_id, failure.idx),
+            verdict,
+            fingerprint: failure.fingerprint,
+            message: failure.message.filter(|message| !message.is_empty()),
+        }
+    }
+
+    fn facts(&self, failure: &Failure) -> verdict::Facts {
+        let until = self.until.timestamp();
+        let before: Vec<Observation> = self
+            .base
+            .observations(failure)
+            .into_iter()
+            .filter(|(run, seen)| *run != self.run && seen.at <= until)
+            .map(|(_, seen)| seen)
+            .collect();
+        let found = assess(&before, Prior::default(), self.at.timestamp());
+        let kind = short(failure.fingerprint);
+        let known = self.earlier.get(&(failure.test_id, failure.fingerprint));
+        let ordinary = before.iter().rev().filter(|seen| seen.mass != Mass::Outage);
+        let failed_on_base = ordinary
+            .take(LAST_RUNS)
+            .any(|seen| seen.outcome == Outcome::Failed && (kind == 0 || seen.fingerprint == Some(kind)));
+        verdict::Facts {
+            infra: self.own.facts.mass(self.run) == Mass::Outage,
+            quarantined: false,
+            known_issue: false,
+            fingerprint_known: kind == 0 || known.is_some(),
+            passed_on_this_code: failure.flaked || self.passed_on_this_code(failure),
+            has_history: !before.is_empty(),
+            failing_on_target: !before.is_empty() && found.failing_now(),
+            failed_on_base,
+            state: if before.is_empty() { State::Healthy } else { found.state },
+            fingerprint_flaked: known == Some(&true),
+            flake_rate: found.flake_rate(),
+            failing_attempts: u16::try_from(failure.attempts).unwrap_or(u16::MAX),
+            breaks: verdict::BREAKS,
+        }
+    }
+
+    /// In another run of the same commit, no later than this one.
+    fn passed_on_this_code(&self, failure: &Failure) -> bool {
+        let seen = self.own.observations(failure);
+        let commit = seen.iter().find(|(run, _)| *run == self.run).and_then(|(_, seen)| seen.commit);
+        let Some(commit) = commit else { return false };
+        let until = self.at.timestamp();
+        seen.iter().any(|(run, seen)| {
+            *run != self.run && seen.commit == Some(commit) && seen.outcome == Outcome::Passed && seen.at <= until
+        })
+    }
+}

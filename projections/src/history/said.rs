@@ -1,0 +1,99 @@
+//! What histories want to know of a result.
+
+use super::seen::Seen;
+use scaledtest_domain::{
+    TestId,
+    report::{Status, TestResult, Variant},
+};
+use scaledtest_insight::{attempts_of, fingerprint::fingerprint};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// Characters of a failure's message that its kind is shown by.
+const SAMPLE: usize = 500;
+
+/// One result, reduced.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub test_id: TestId,
+    pub variant: Variant,
+    pub variant_id: i64,
+    pub name: String,
+    pub suite: Vec<String>,
+    pub file_path: Option<String>,
+    pub tags: Vec<String>,
+    pub seen: Seen,
+    pub duration_ms: i64,
+    pub failure: Option<Failure>,
+}
+
+/// How it failed.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub fingerprint: Uuid,
+    pub message: String,
+    pub attempts: u16,
+    pub flaked: bool,
+}
+
+impl Said {
+    pub fn of(result: TestResult) -> Self {
+        let failure = failure(&result);
+        let seen = match (attempts_of(&result), &failure) {
+            (None, _) => Seen::NotRun,
+            (Some(_), None) => Seen::Passed,
+            (Some(attempts), Some(failure)) => {
+                Seen::Failed { fails: attempts.fails, passes: attempts.passes, fingerprint: short(failure.fingerprint) }
+            }
+        };
+        Self {
+            test_id: result.test_id,
+            variant_id: variant_id(&result.variant),
+            variant: result.variant,
+            name: result.name,
+            suite: result.suite,
+            file_path: result.file_path,
+            tags: result.tags,
+            seen,
+            duration_ms: result.duration_ms,
+            failure,
+        }
+    }
+}
+
+/// The first 64 bits of a fingerprint.
+pub(super) fn short(fingerprint: Uuid) -> u64 {
+    fingerprint.as_u64_pair().0
+}
+
+/// Of the first attempt that failed: the later ones may only be its consequences.
+fn failure(result: &TestResult) -> Option<Failure> {
+    let attempts = attempts_of(result).filter(|attempts| attempts.fails > 0)?;
+    let first = result.attempts.iter().find(|attempt| attempt.status == Status::Failed);
+    let first = first.filter(|first| first.message.is_some() || first.trace.is_some());
+    let (message, trace) = match first {
+        Some(first) => (first.message.as_deref(), first.trace.as_deref()),
+        None => (result.message.as_deref(), result.trace.as_deref()),
+    };
+    let found = fingerprint(message, trace);
+    let id = found.as_ref().map_or(Uuid::nil(), |found| Uuid::from_bytes(found.id.0));
+    let said = message.or(trace).unwrap_or_default().trim();
+    let message = said.chars().take(SAMPLE).collect();
+    Some(Failure { fingerprint: id, message, attempts: attempts.fails, flaked: attempts.passes > 0 })
+}
+
+/// Follows from what the variant is.
+fn variant_id(variant: &Variant) -> i64 {
+    if variant == &Variant::default() {
+        return 0;
+    }
+    let mut hash = Sha256::new();
+    for part in [&variant.browser, &variant.device, &variant.os] {
+        // No part can look like an absent one followed by another.
+        hash.update(part.as_ref().map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.as_deref().unwrap_or_default());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_be_bytes(first)
+}

@@ -1,0 +1,414 @@
+//! The set-based statements of the projection.
+
+use super::{
+    gathered::{Taken, hash},
+    place::clean,
+    said::{self, Said},
+    series::{Derived, Fact, Key, Last, Series, stored},
+    sums::Sums,
+};
+use crate::ApplyError;
+use crate::copy::{Rows, copy_rows};
+use chrono::{DateTime, Utc};
+use scaledtest_domain::report::Variant;
+use scaledtest_insight::mass_failure::RunCounts;
+use sqlx::{FromRow, PgConnection};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// Gives each report its number on its branch.
+pub(super) async fn number(conn: &mut PgConnection, reports: &mut [Taken<'_>]) -> Result<(), ApplyError> {
+    let mut branches: BTreeMap<Uuid, (i32, usize)> = BTreeMap::new();
+    for (index, taken) in reports.iter().enumerate() {
+        branches.entry(taken.place.branch_id).or_insert((0, index)).0 += 1;
+    }
+    let of = |index: usize| &reports[index];
+    let numbered: Vec<(Uuid, i32)> = sqlx::query_as(
+        "insert into branch (id, project_id, team_id, name, reports)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
+         on conflict (id) do update set reports = branch.reports + excluded.reports
+         returning id, reports",
+    )
+    .bind(branches.keys().copied().collect::<Vec<_>>())
+    .bind(branches.values().map(|(_, index)| of(*index).report.project.0).collect::<Vec<_>>())
+    .bind(branches.values().map(|(_, index)| of(*index).place.team.0).collect::<Vec<_>>())
+    .bind(branches.values().map(|(_, index)| of(*index).place.branch.clone()).collect::<Vec<_>>())
+    .bind(branches.values().map(|(reports, _)| *reports).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    let mut next: HashMap<Uuid, i32> = HashMap::new();
+    for (branch, reports) in numbered {
+        let came = branches.get(&branch).map_or(0, |(came, _)| *came);
+        next.insert(branch, reports - came);
+    }
+    for taken in reports {
+        let seq = next.entry(taken.place.branch_id).or_default();
+        *seq += 1;
+        taken.seq = u32::try_from(*seq).unwrap_or_default();
+    }
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct SeriesRow {
+    branch_id: Uuid,
+    test_id: Uuid,
+    variant: i64,
+    browser: Option<String>,
+    device: Option<String>,
+    os: Option<String>,
+    seen: Vec<u8>,
+    durations: Vec<u8>,
+    last_status: i16,
+    first_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+    last_seq: i32,
+}
+
+impl From<SeriesRow> for Series {
+    fn from(row: SeriesRow) -> Self {
+        Self {
+            key: Key { branch: row.branch_id, test: row.test_id, variant: row.variant },
+            variant: Variant { browser: row.browser, device: row.device, os: row.os },
+            entries: super::seen::decode(&row.seen),
+            durations: row.durations,
+            last: Last::of(row.last_status),
+            first_at: row.first_at,
+            last_at: row.last_at,
+            last_seq: u32::try_from(row.last_seq).unwrap_or_default(),
+        }
+    }
+}
+
+pub(super) async fn load_series(conn: &mut PgConnection, keys: &[Key]) -> Result<BTreeMap<Key, Series>, ApplyError> {
+    let rows: Vec<SeriesRow> = sqlx::query_as(
+        "select branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at, last_seq
+         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as wanted (branch, test, variety)
+         join series on branch_id = branch and test_id = test and variant = variety",
+    )
+    .bind(keys.iter().map(|key| key.branch).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.test).collect::<Vec<_>>())
+    .bind(keys.iter().map(|key| key.variant).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Series::from).map(|series| (series.key, series)).collect())
+}
+
+/// Every series of a branch.
+pub(super) async fn load_branch(conn: &mut PgConnection, branch: Uuid) -> Result<Vec<Series>, ApplyError> {
+    let rows: Vec<SeriesRow> = sqlx::query_as(
+        "select branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at, last_seq
+         from series where branch_id = $1 order by test_id, variant",
+    )
+    .bind(branch)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Series::from).collect())
+}
+
+pub(super) async fn upsert_series(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
+    macro_rules! column {
+        ($with:expr) => {
+            series.iter().map($with).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(
+        "insert into series (branch_id, test_id, variant, browser, device, os, seen, durations, runs, passed, flaked, failed,
+                             last_status, first_at, last_at, last_seq, failed_at, p50_ms, p95_ms, state, since, score,
+                             score_low, score_high, assessment)
+         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+                              $8::bytea[], $9::int[], $10::int[], $11::int[], $12::int[], $13::smallint[],
+                              $14::timestamptz[], $15::timestamptz[], $16::int[], $17::timestamptz[], $18::bigint[],
+                              $19::bigint[], $20::smallint[], $21::timestamptz[], $22::double precision[],
+                              $23::double precision[], $24::double precision[], $25::json[])
+         on conflict (branch_id, test_id, variant) do update set
+           seen = excluded.seen, durations = excluded.durations, runs = excluded.runs, passed = excluded.passed,
+           flaked = excluded.flaked, failed = excluded.failed, last_status = excluded.last_status,
+           first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
+           failed_at = excluded.failed_at, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, state = excluded.state,
+           since = excluded.since, score = excluded.score, score_low = excluded.score_low,
+           score_high = excluded.score_high, assessment = excluded.assessment",
+    )
+    .bind(column!(|(one, _)| one.key.branch))
+    .bind(column!(|(one, _)| one.key.test))
+    .bind(column!(|(one, _)| one.key.variant))
+    .bind(column!(|(one, _)| one.variant.browser.as_deref()))
+    .bind(column!(|(one, _)| one.variant.device.as_deref()))
+    .bind(column!(|(one, _)| one.variant.os.as_deref()))
+    .bind(column!(|(one, _)| stored(one)))
+    .bind(column!(|(one, _)| one.durations.clone()))
+    .bind(column!(|(_, derived)| derived.runs))
+    .bind(column!(|(_, derived)| derived.passed))
+    .bind(column!(|(_, derived)| derived.flaked))
+    .bind(column!(|(_, derived)| derived.failed))
+    .bind(column!(|(one, _)| one.last.number()))
+    .bind(column!(|(one, _)| one.first_at))
+    .bind(column!(|(one, _)| one.last_at))
+    .bind(column!(|(one, _)| i32::try_from(one.last_seq).unwrap_or(i32::MAX)))
+    .bind(column!(|(_, derived)| derived.failed_at))
+    .bind(column!(|(_, derived)| derived.p50_ms))
+    .bind(column!(|(_, derived)| derived.p95_ms))
+    .bind(column!(|(_, derived)| derived.state))
+    .bind(column!(|(_, derived)| derived.since))
+    .bind(column!(|(_, derived)| derived.score[0]))
+    .bind(column!(|(_, derived)| derived.score[1]))
+    .bind(column!(|(_, derived)| derived.score[2]))
+    .bind(column!(|(_, derived)| derived.assessment.clone()))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_tests(
+    conn: &mut PgConnection,
+    tests: &HashMap<Uuid, (&Taken<'_>, &Said)>,
+) -> Result<(), ApplyError> {
+    if tests.is_empty() {
+        return Ok(());
+    }
+    let mut tests: Vec<(&Uuid, &(&Taken<'_>, &Said))> = tests.iter().collect();
+    tests.sort_unstable_by_key(|(id, _)| **id);
+    macro_rules! column {
+        ($with:expr) => {
+            tests.iter().map(|(id, (taken, said))| $with(**id, *taken, *said)).collect::<Vec<_>>()
+        };
+    }
+    let texts = |texts: &[String]| serde_json::Value::from(texts.iter().map(|text| clean(text)).collect::<Vec<_>>());
+    sqlx::query(
+        "insert into test (id, team_id, project_id, name, suite, file_path, tags, words)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::text[], $7::json[], $8::text[])
+         on conflict (id) do nothing",
+    )
+    .bind(column!(|id: Uuid, _, _| id))
+    .bind(column!(|_, taken: &Taken<'_>, _| taken.place.team.0))
+    .bind(column!(|_, taken: &Taken<'_>, _| taken.report.project.0))
+    .bind(column!(|_, _, said: &Said| clean(&said.name)))
+    .bind(column!(|_, _, said: &Said| texts(&said.suite)))
+    .bind(column!(|_, _, said: &Said| said.file_path.as_deref().map(clean)))
+    .bind(column!(|_, _, said: &Said| texts(&said.tags)))
+    .bind(column!(|_, _, said: &Said| words(said)))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn words(said: &Said) -> String {
+    let parts = [said.suite.join(" › "), said.name.clone(), said.file_path.clone().unwrap_or_default()];
+    clean(&parts.join("\n").to_lowercase())
+}
+
+#[derive(FromRow)]
+struct FactRow {
+    branch_id: Uuid,
+    seq: i32,
+    run_id: Uuid,
+    at: DateTime<Utc>,
+    commit: Option<String>,
+    change: Option<String>,
+    failed: i64,
+    passed: i64,
+}
+
+impl FactRow {
+    fn fact(&self) -> Fact {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        Fact {
+            seq: u32::try_from(self.seq).unwrap_or_default(),
+            run: self.run_id,
+            at: self.at,
+            commit: self.commit.as_deref().map(hash),
+            change: self.change.as_deref().map(hash),
+            counts: RunCounts { failed: count(self.failed), ran: count(self.passed.saturating_add(self.failed)) },
+        }
+    }
+}
+
+/// Facts of some branches, from a number on each.
+pub(super) async fn load_facts(
+    conn: &mut PgConnection,
+    since: Vec<(Uuid, u32)>,
+) -> Result<BTreeMap<Uuid, Vec<Fact>>, ApplyError> {
+    let mut facts: BTreeMap<Uuid, Vec<Fact>> = BTreeMap::new();
+    if since.is_empty() {
+        return Ok(facts);
+    }
+    let rows: Vec<FactRow> = sqlx::query_as(
+        "select branch_id, seq, run_id, at, commit, change, failed, passed
+         from unnest($1::uuid[], $2::int[]) as wanted (branch, since) join fact on branch_id = branch and seq >= since",
+    )
+    .bind(since.iter().map(|(branch, _)| *branch).collect::<Vec<_>>())
+    .bind(since.iter().map(|(_, since)| i32::try_from(*since).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    for row in rows {
+        facts.entry(row.branch_id).or_default().push(row.fact());
+    }
+    Ok(facts)
+}
+
+const COPY_FACT: &str = "copy fact (no, report_id, run_id, team_id, project_id, branch_id, slice_id, seq, at, tests, passed, \
+     failed, skipped, pending, other, flaky, duration_ms, durations, commit, base_commit, target, change) \
+     from stdin (format binary)";
+const FACT_FIELDS: i16 = 22;
+
+pub(super) async fn insert_facts(conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::default();
+    for Taken { place, report, seq, sums, .. } in reports {
+        let origin = &report.origin;
+        rows.row(FACT_FIELDS)
+            .int8(place.no)
+            .uuid(report.report)
+            .uuid(report.run)
+            .uuid(place.team)
+            .uuid(report.project)
+            .uuid(place.branch_id)
+            .uuid(place.slice_id)
+            .int4(i32::try_from(*seq).unwrap_or(i32::MAX))
+            .timestamp(place.at);
+        for number in &sums.numbers()[1..] {
+            rows.int8(*number);
+        }
+        rows.int8s(&sums.durations)
+            .opt_text(origin.commit.as_deref())
+            .opt_text(origin.base_commit.as_deref())
+            .opt_text(origin.target_branch.as_deref())
+            .opt_text(origin.pr.as_deref());
+    }
+    copy_rows(conn, COPY_FACT, rows.as_slice()).await?;
+    Ok(())
+}
+
+/// Adds reports to their slices.
+pub(super) async fn add_sums(conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
+    let mut slices = BTreeMap::new();
+    let mut quarters: BTreeMap<(Uuid, DateTime<Utc>), Sums> = BTreeMap::new();
+    for taken in reports {
+        slices.entry(taken.place.slice_id).or_insert(taken);
+        quarters.entry((taken.place.slice_id, taken.place.quarter)).or_default().add(&taken.sums);
+    }
+    sqlx::query(
+        "insert into slice (id, team_id, project_id, branch, environment, tags)
+         select id, team, project, branch, environment, array(select json_array_elements_text(tags))
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::json[])
+           as new (id, team, project, branch, environment, tags)
+         on conflict (id) do nothing",
+    )
+    .bind(slices.keys().copied().collect::<Vec<_>>())
+    .bind(slices.values().map(|taken| taken.place.team.0).collect::<Vec<_>>())
+    .bind(slices.values().map(|taken| taken.report.project.0).collect::<Vec<_>>())
+    .bind(slices.values().map(|taken| taken.place.branch.clone()).collect::<Vec<_>>())
+    .bind(slices.values().map(|taken| taken.place.environment.clone()).collect::<Vec<_>>())
+    .bind(slices.values().map(|taken| serde_json::Value::from(taken.place.tags.clone())).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await?;
+    let number = |index: usize| quarters.values().map(|sums| sums.numbers()[index]).collect::<Vec<_>>();
+    sqlx::query(
+        "insert into quarter (slice_id, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration_ms, durations)
+         select slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration,
+                array(select json_array_elements_text(durations)::bigint)
+         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::json[])
+           as new (slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration, durations)
+         on conflict (slice_id, at) do update set
+           reports = quarter.reports + excluded.reports, tests = quarter.tests + excluded.tests,
+           passed = quarter.passed + excluded.passed, failed = quarter.failed + excluded.failed,
+           skipped = quarter.skipped + excluded.skipped, pending = quarter.pending + excluded.pending,
+           other = quarter.other + excluded.other, flaky = quarter.flaky + excluded.flaky,
+           duration_ms = quarter.duration_ms + excluded.duration_ms,
+           durations = array(select a + b from unnest(quarter.durations, excluded.durations) as both_of (a, b))",
+    )
+    .bind(quarters.keys().map(|(slice, _)| *slice).collect::<Vec<_>>())
+    .bind(quarters.keys().map(|(_, at)| *at).collect::<Vec<_>>())
+    .bind(number(0))
+    .bind(number(1))
+    .bind(number(2))
+    .bind(number(3))
+    .bind(number(4))
+    .bind(number(5))
+    .bind(number(6))
+    .bind(number(7))
+    .bind(number(8))
+    .bind(quarters.values().map(|sums| serde_json::Value::from(sums.durations.to_vec())).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A result that failed.
+pub(super) struct Failed<'a, 'r> {
+    pub taken: &'a Taken<'r>,
+    pub idx: i32,
+    pub key: Key,
+    pub failure: &'a said::Failure,
+}
+
+const COPY_FAILURE: &str = "copy failure (no, idx, project_id, branch_id, slice_id, test_id, variant, fingerprint, at, \
+     attempts, flaked) from stdin (format binary)";
+const FAILURE_FIELDS: i16 = 11;
+
+pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<'_, '_>]) -> Result<(), ApplyError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::default();
+    let mut errors: BTreeMap<(Uuid, Uuid), &Failed<'_, '_>> = BTreeMap::new();
+    let mut quarters: BTreeMap<(Uuid, Uuid, DateTime<Utc>, Uuid), i64> = BTreeMap::new();
+    let mut tests: BTreeMap<(Uuid, Uuid, Uuid), i64> = BTreeMap::new();
+    for failed in failures {
+        let Failed { taken, idx, key, failure } = failed;
+        let (project, place) = (taken.report.project.0, &taken.place);
+        rows.row(FAILURE_FIELDS)
+            .int8(place.no)
+            .int4(*idx)
+            .uuid(project)
+            .uuid(key.branch)
+            .uuid(place.slice_id)
+            .uuid(key.test)
+            .int8(key.variant)
+            .uuid(failure.fingerprint)
+            .timestamp(place.at)
+            .int4(failure.attempts.into())
+            .bool(failure.flaked);
+        errors.entry((project, failure.fingerprint)).or_insert(failed);
+        *quarters.entry((project, place.slice_id, place.quarter, failure.fingerprint)).or_default() += 1;
+        *tests.entry((project, failure.fingerprint, key.test)).or_default() += 1;
+    }
+    copy_rows(conn, COPY_FAILURE, rows.as_slice()).await?;
+    sqlx::query(
+        "insert into error (project_id, fingerprint, team_id, message)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) on conflict (project_id, fingerprint) do nothing",
+    )
+    .bind(errors.keys().map(|(project, _)| *project).collect::<Vec<_>>())
+    .bind(errors.keys().map(|(_, fingerprint)| *fingerprint).collect::<Vec<_>>())
+    .bind(errors.values().map(|failed| failed.taken.place.team.0).collect::<Vec<_>>())
+    .bind(errors.values().map(|failed| clean(&failed.failure.message)).collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "insert into error_quarter (project_id, slice_id, at, fingerprint, failures)
+         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[])
+         on conflict (project_id, slice_id, at, fingerprint) do update set failures = error_quarter.failures + excluded.failures",
+    )
+    .bind(quarters.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
+    .bind(quarters.keys().map(|(_, slice, ..)| *slice).collect::<Vec<_>>())
+    .bind(quarters.keys().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
+    .bind(quarters.keys().map(|(.., fingerprint)| *fingerprint).collect::<Vec<_>>())
+    .bind(quarters.values().copied().collect::<Vec<_>>())
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "insert into error_test (project_id, fingerprint, test_id, failures)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
+         on conflict (project_id, fingerprint, test_id) do update set failures = error_test.failures + excluded.failures",
+    )
+    .bind(tests.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
+    .bind(tests.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<Vec<_>>())
+    .bind(tests.keys().map(|(.., test)| *test).collect::<Vec<_>>())
+    .bind(tests.values().copied().collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -86,6 +86,7 @@ pub fn smtp(mail: &Mail) -> Smtp {
             MailEncryption::Tls => Encryption::Tls,
             MailEncryption::None => Encryption::None,
         },
+        ca_file: mail.ca_file.clone(),
         login: mail.login.clone(),
         from: mail.from.clone(),
     }

@@ -245,6 +245,8 @@ async fn create_invitation(
 }
 
 /// Take an invitation back: its link is dead at once
+///
+/// One that was accepted leaves the list; who joined by it stays in the team.
 #[utoipa::path(delete, path = "/api/v1/teams/{team_id}/invitations/{invitation_id}", tag = "teams",
     params(
         ("team_id" = uuid::Uuid, Path, description = "The team"),
@@ -254,7 +256,7 @@ async fn create_invitation(
         (status = 200, description = "Taken back", body = MessageBody),
         (status = 403, description = "not_a_member; only maintainers and owners, and not through an API token"),
         (status = 404, description = "invitation_not_found"),
-        (status = 409, description = "invitation_accepted"),
+        (status = 409, description = "invitation_accepted: somebody is accepting it right now"),
     ))]
 async fn revoke_invitation(
     State(app): State<AppState>,

@@ -90,6 +90,19 @@ async fn there_may_be_several_owners_of_the_instance_and_always_is_one() {
 }
 
 #[tokio::test]
+async fn a_demoted_owner_demotes_nobody_even_if_the_read_models_stand_still() {
+    let server = TestApp::start().await;
+    let (ada, bob) = two(&server).await;
+    change(&server, &ada, &bob, json!({"role": "owner"})).await.expect(200);
+    let (database, log) = (server.database.clone(), server.app.log.clone());
+    server.stop().await;
+    let server = TestApp::start_without_projections(config(), database, log).await;
+    let demoted = change(&server, &ada, &bob, json!({"role": "maintainer"})).await;
+    assert_eq!((demoted.status.as_u16(), demoted.header("st-projection")), (200, Some("lagging")));
+    change(&server, &bob, &ada, json!({"role": "maintainer"})).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server).await;

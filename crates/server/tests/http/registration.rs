@@ -1,7 +1,7 @@
 use crate::support::{PASSWORD, TestApp, config};
 use futures_util::future::join_all;
-use scaledtest_domain::{Kind, Position, StreamId, UserId};
-use scaledtest_eventlog::EventLog;
+use scaledtest_domain::{CommandId, Kind, Position, StreamId, TeamId, UserId};
+use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_server::accounts::sweep::{Swept, sweep};
 use serde_json::json;
 use sqlx::PgPool;
@@ -91,6 +91,38 @@ async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next()
     server.advance(121);
     sweep(&server.app).await.unwrap();
     assert_eq!(server.register("ada@example.com").await.role, "owner");
+}
+
+#[tokio::test]
+async fn who_was_second_when_the_first_was_lost_does_not_keep_the_instance_from_having_an_owner() {
+    use scaledtest_commands::{User, user::Command};
+    let server = TestApp::start().await;
+    // Both were registering when the process died: the first had the claim, the second was in the log as what was left.
+    let (first, second) = (UserId::new(), UserId::new());
+    for (age, user, email) in [(2, first, "first@example.com"), (1, second, "second@example.com")] {
+        sqlx::query(
+            "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+             values ($1, $2, 'G', '', 'pending', $3, $3)",
+        )
+        .bind(user.0)
+        .bind(email)
+        .bind(server.now() - chrono::TimeDelta::seconds(age))
+        .execute(&server.app.db)
+        .await
+        .unwrap();
+    }
+    take_owner_claim(&server, first).await;
+    let register = Command::Register { user: second, instance_role: scaledtest_domain::InstanceRole::Member };
+    let stream = StreamId::global(Kind::User, second);
+    // By the command id of a registration, so that the sweep's own is known to be the same.
+    let id = CommandId::derived(&[b"registration", b"user", second.0.as_bytes()]);
+    let meta = CommandMeta { command: id, ..server.command() };
+    server.app.log.execute::<User>(stream, register, &meta).await.unwrap();
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 2);
+    server.settle().await;
+    assert_eq!(server.register("ada@example.com").await.role, "owner");
+    assert_eq!(server.register("bob@example.com").await.role, "maintainer");
 }
 
 async fn take_owner_claim(server: &TestApp, holder: UserId) {

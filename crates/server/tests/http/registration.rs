@@ -125,6 +125,43 @@ async fn who_was_second_when_the_first_was_lost_does_not_keep_the_instance_from_
     assert_eq!(server.register("bob@example.com").await.role, "maintainer");
 }
 
+#[tokio::test]
+async fn what_cannot_be_carried_on_keeps_nothing_else_waiting() {
+    use scaledtest_commands::{Team, team::Command};
+    let server = TestApp::start().await;
+    let broken = server.register("broken@example.com").await;
+    // The id of the team that the sweep would make is somebody else's.
+    let id = UserId::new();
+    let team = TeamId::derived(&[b"own team", id.0.as_bytes()]);
+    let create = Command::Create { team, name: "T".to_owned(), owner: broken.user };
+    let made = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), create, &server.command()).await;
+    made.unwrap();
+    let register = scaledtest_commands::user::Command::Register {
+        user: id,
+        instance_role: scaledtest_domain::InstanceRole::Member,
+    };
+    let stream = StreamId::global(Kind::User, id);
+    server.app.log.execute::<scaledtest_commands::User>(stream, register, &server.command()).await.unwrap();
+    let statements = [
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+         values ($1, 'stuck@example.com', 'S', '', 'pending', $2, $2)",
+        "insert into auth.used_workflow_tokens (token_hash, expires_at) select 'x', $2 where $1::uuid is not null",
+    ];
+    for statement in statements {
+        sqlx::query(statement).bind(id.0).bind(server.now()).execute(&server.app.db).await.unwrap();
+    }
+    // And one table is out of order.
+    sqlx::query("alter table auth.links rename to lost").execute(&server.app.db).await.unwrap();
+    server.advance(1);
+    interrupted(&server, "ada@example.com").await;
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 1);
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from auth.used_workflow_tokens").fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(left, 0, "what comes after is done as well");
+    server.register("ada@example.com").await;
+}
+
 async fn take_owner_claim(server: &TestApp, holder: UserId) {
     use scaledtest_commands::{Claim, claim::Command};
     use scaledtest_domain::ClaimId;

@@ -120,6 +120,12 @@ async fn who_leaves_or_is_removed_is_out_with_their_tokens() {
     server.advance(1);
     server.get(secret, "/api/v1/reports").await.refused(401, "invalid_token");
     server.get(&bob.token, &tokens).await.refused(404, "team_not_found");
+    assert_eq!(server.get(&ada.token, &tokens).await.expect(200)["tokens"], json!([]));
+    server.join(ada.team, bob.user, TeamRole::Owner).await;
+    server.advance(1);
+    // Who comes back comes back without them.
+    server.get(secret, "/api/v1/reports").await.refused(401, "invalid_token");
+    server.delete(&bob.token, &member(ada.team, &bob)).await.expect(200);
     server.delete(&eve.token, &member(ada.team, &eve)).await.expect(200);
     server.delete(&ada.token, &member(ada.team, &eve)).await.refused(404, "member_not_found");
 }

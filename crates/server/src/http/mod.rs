@@ -12,6 +12,7 @@ pub mod openapi;
 mod operations;
 mod projects;
 mod publishers;
+pub mod read_models;
 pub mod reports;
 pub mod runs;
 mod teams;

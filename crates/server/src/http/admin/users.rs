@@ -10,7 +10,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::ApiError,
-        extract::{Caller, Faults, JsonBody, Pairs, PathId, RequestId, WaitMin, after_write},
+        extract::{Caller, Faults, JsonBody, Pairs, PathId, RequestId, after_write},
+        read_models::WaitMin,
         words::UserRole,
     },
 };

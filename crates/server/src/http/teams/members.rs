@@ -7,7 +7,8 @@ use crate::{
     http::{
         accounts::MessageBody,
         error::ApiError,
-        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId, WaitMin},
+        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId},
+        read_models::WaitMin,
         words::TeamRole,
     },
 };

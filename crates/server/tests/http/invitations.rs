@@ -122,6 +122,26 @@ async fn an_accepted_invitation_can_be_taken_off_the_list_and_who_joined_stays()
 }
 
 #[tokio::test]
+async fn nobody_is_invited_while_too_much_mail_waits() {
+    let server = Mailing::start().await;
+    let ada = server.register("ada@example.com").await;
+    let made = invited(&server, &ada, "bob@example.com", "readonly").await;
+    sqlx::query(
+        "insert into auth.mail (id, recipient, template, subject_id, params, next_at, created_at)
+         select gen_random_uuid(), 'p' || n || '@example.com', 'invitation', gen_random_uuid(), '{}', $1, $1
+         from generate_series(1, 10000) n",
+    )
+    .bind(server.now())
+    .execute(&server.app.db)
+    .await
+    .unwrap();
+    invite(&server, &ada, ada.team, "eve@example.com", "readonly").await.refused(503, "mail_busy");
+    let resend = format!("{}/{}/resend", path(ada.team), made["invitation"]["id"].as_str().unwrap());
+    server.post(&ada.token, &resend, json!({})).await.refused(503, "mail_busy");
+    preview(&server, token(&made)).await.expect(200);
+}
+
+#[tokio::test]
 async fn somebody_with_an_account_proves_it_by_password_or_by_being_signed_in() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;

@@ -6,6 +6,7 @@ use axum::{
     extract::ConnectInfo,
     http::{Method, Request},
 };
+use futures_util::future::join_all;
 use scaledtest_server::config::Config;
 use serde_json::json;
 use std::{net::SocketAddr, sync::Arc};
@@ -115,6 +116,57 @@ async fn two_replicas_count_together() {
     let log = scaledtest_eventlog::EventLog::in_memory();
     let settings = || Config { rate_limit_calls: 100, ..limited() };
     let one = TestApp::start_on(settings(), Arc::clone(&database), log.clone()).await;
+#[tokio::test]
+async fn calls_that_come_in_together_get_all_that_there_is_and_no_more() {
+    let server = TestApp::start_with(Config { rate_limit_calls: 60, ..limited() }).await;
+    let ada = server.register("ada@example.com").await;
+    let secret = server.api_token(&ada, &["read"]).await;
+    let answers = join_all((0..60).map(|_| server.get(&secret, "/api/v1/teams"))).await;
+    let refused = answers.iter().filter(|answer| answer.status != 200).count();
+    assert_eq!(refused, 0);
+    server.get(&secret, "/api/v1/teams").await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_person_invites_twenty_times_a_minute_whatever_they_are_signed_in_with() {
+    let server = TestApp::start_with(limited()).await;
+    let ada = server.register("ada@example.com").await;
+    let (elsewhere, _) = server.sign_in("ada@example.com").await;
+    let path = format!("/api/v1/teams/{}/invitations", ada.team);
+    let invite = |token: String, n: usize| {
+        let (server, path) = (&server, &path);
+        async move { server.post(&token, path, json!({"email": format!("p{n}@example.com"), "role": "readonly"})).await }
+    };
+    let first = invite(ada.token.clone(), 0).await;
+    assert_eq!(first.header("x-ratelimit-limit"), Some("20"));
+    let resend = format!("{path}/{}/resend", first.expect(201)["invitation"]["id"].as_str().unwrap());
+    server.post(&ada.token, &resend, json!({})).await.expect(200);
+    for n in 2..20 {
+        invite(elsewhere.clone(), n).await.expect(201);
+    }
+    for token in [&ada.token, &elsewhere] {
+        invite(token.clone(), 20).await.refused(429, "rate_limited");
+        server.post(token, &resend, json!({})).await.refused(429, "rate_limited");
+        server.get(token, &path).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn watching_live_counts_as_a_call_of_the_session_and_not_of_the_address() {
+    let server = TestApp::start_with(limited()).await;
+    let ada = server.register("ada@example.com").await;
+    for token in [ada.token.as_str(), &server.api_token(&ada, &["read"]).await] {
+        for (header, query) in [(token, String::new()), ("", format!("?token={token}"))] {
+            let answer = server.get(header, &format!("/ws/live{query}")).await;
+            assert_eq!(answer.header("x-ratelimit-limit"), Some("1000"));
+            answer.refused(400, "upgrade_required");
+        }
+    }
+    let stranger = server.get("", "/ws/live?token=nonsense").await;
+    assert_eq!(stranger.header("x-ratelimit-limit"), Some("100"));
+    stranger.refused(401, "invalid_token");
+}
+
     let other = TestApp::start_without_projections(settings(), database, log).await;
     let ada = one.register("ada@example.com").await;
     let secret = one.api_token(&ada, &["read"]).await;

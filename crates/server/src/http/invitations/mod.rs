@@ -224,7 +224,8 @@ fn wanted(body: &CreateBody, inviter: Role) -> Result<(Email, Role), ApiError> {
         (status = 403, description = "not_a_member; only maintainers and owners, owners only by owners, and not through an API token"),
         (status = 409, description = "already_member; invitation_revoked: the one of this key was taken back"),
         (status = 422, description = "idempotency_key_reused: the key came with another body"),
-        (status = 429, description = "rate_limited: the address was sent many invitations"),
+        (status = 429, description = "rate_limited: the address was sent many invitations, or the caller made many"),
+        (status = 503, description = "mail_busy: too much mail is waiting"),
     ))]
 async fn create_invitation(
     State(app): State<AppState>,
@@ -283,7 +284,8 @@ async fn revoke_invitation(
         (status = 403, description = "not_a_member; only maintainers and owners, owners' only by owners, and not through an API token"),
         (status = 404, description = "invitation_not_found"),
         (status = 409, description = "invitation_accepted"),
-        (status = 429, description = "rate_limited: the address was sent many invitations"),
+        (status = 429, description = "rate_limited: the address was sent many invitations, or the caller made many"),
+        (status = 503, description = "mail_busy: too much mail is waiting"),
     ))]
 async fn resend_invitation(
     State(app): State<AppState>,

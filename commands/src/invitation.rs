@@ -105,6 +105,8 @@ impl Decider for Invitation {
         match command {
             Command::Create { .. } => Ok(Vec::new()),
             Command::Revoke { .. } if state.is_revoked => Ok(Vec::new()),
+            // Of one that was accepted, too: who joined stays, and it leaves the list.
+            Command::Revoke { invitation } => Ok(vec![Event::Revoked(Revoked { invitation })]),
             _ if state.is_revoked => Err(Reject::NotFound),
             // The same person's second try finds it done.
             Command::Accept { user, .. } if state.accepted == Some(user) => Ok(Vec::new()),
@@ -114,7 +116,6 @@ impl Decider for Invitation {
                 Ok(vec![Event::Accepted(Accepted { invitation, user, role: created.role })])
             }
             Command::Renew { invitation, expires_at } => Ok(vec![Event::Renewed(Renewed { invitation, expires_at })]),
-            Command::Revoke { invitation } => Ok(vec![Event::Revoked(Revoked { invitation })]),
         }
     }
 
@@ -155,9 +156,19 @@ mod tests {
         let events = history::<Invitation>(vec![create(), accept(1)]);
         assert_eq!(decide::<Invitation>(&events, accept(1)), Ok(vec![]));
         assert_eq!(decide::<Invitation>(&events, accept(2)), Err(Reject::Accepted));
-        assert_eq!(decide::<Invitation>(&events, Command::Revoke { invitation: id() }), Err(Reject::Accepted));
         let renew = Command::Renew { invitation: id(), expires_at: noon() };
         assert_eq!(decide::<Invitation>(&events, renew), Err(Reject::Accepted));
+    }
+
+    #[test]
+    fn one_that_was_accepted_can_be_taken_off_the_list_once() {
+        let revoke = Command::Revoke { invitation: id() };
+        let mut events = history::<Invitation>(vec![create(), accept(1)]);
+        let revoked = decide::<Invitation>(&events, revoke.clone()).unwrap();
+        assert_eq!(revoked, [Event::Revoked(Revoked { invitation: id() })]);
+        events.extend(revoked);
+        assert_eq!(decide::<Invitation>(&events, revoke), Ok(vec![]));
+        assert_eq!(decide::<Invitation>(&events, accept(1)), Err(Reject::NotFound));
     }
 
     #[test]

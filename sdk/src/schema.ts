@@ -51,7 +51,7 @@ export interface paths {
         };
         /**
          * The same as a table
-         * @description At most 100,000 lines.
+         * @description The newest 100,000 lines. Where there are more, another line says so, with the action `export.truncated`: the rest is had with `until`.
          */
         get: operations["export_audit_log"];
         put?: never;
@@ -760,7 +760,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Take an invitation back: its link is dead at once */
+        /**
+         * Take an invitation back: its link is dead at once
+         * @description One that was accepted leaves the list; who joined by it stays in the team.
+         */
         delete: operations["revoke_invitation"];
         options?: never;
         head?: never;
@@ -1336,11 +1339,11 @@ export interface components {
         /** @description Something that somebody did. */
         AuditEntry: {
             action: string;
-            /** @description Their address, or the one that was typed. */
+            /** @description Their address, or the one that was typed; null where there is none. */
             actor_email?: string | null;
             /**
              * Format: uuid
-             * @description The person, also behind an API token; absent for the system and for who was not known.
+             * @description The person, also behind an API token; null for the system and for who was not known.
              */
             actor_id?: string | null;
             /** Format: date-time */
@@ -2265,6 +2268,8 @@ export interface operations {
                 action?: string;
                 /** @description Exactly this type */
                 resource_type?: string;
+                /** @description What it was done to */
+                resource_id?: string;
                 /** @description Who did it */
                 actor_id?: string;
                 /** @description In which team */
@@ -2325,6 +2330,8 @@ export interface operations {
                 action?: string;
                 /** @description Exactly this type */
                 resource_type?: string;
+                /** @description What it was done to */
+                resource_id?: string;
                 /** @description Who did it */
                 actor_id?: string;
                 /** @description In which team */
@@ -2848,6 +2855,15 @@ export interface operations {
             };
             /** @description account_disabled: the password was right, but the account is switched off */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too_many_attempts: this account has to wait; rate_limited: this address has */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4830,8 +4846,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description rate_limited: the address was sent many invitations */
+            /** @description rate_limited: the address was sent many invitations, or the caller made many */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description mail_busy: too much mail is waiting */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4891,7 +4916,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description invitation_accepted */
+            /** @description invitation_accepted: somebody is accepting it right now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4961,8 +4986,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description rate_limited: the address was sent many invitations */
+            /** @description rate_limited: the address was sent many invitations, or the caller made many */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description mail_busy: too much mail is waiting */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5045,7 +5079,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Removed; what they made stays, their API tokens of this team stop working */
+            /** @description Removed; what they made stays, their API tokens of this team are revoked */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5723,6 +5757,15 @@ export interface operations {
             };
             /** @description account_disabled: the password was right, but the account is switched off */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too_many_attempts: this account has to wait; rate_limited: this address has */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,13 +12,13 @@ use lettre::{
     message::{Mailbox, MultiPart},
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
     },
 };
 use scaledtest_domain::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgPool, Row};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -49,6 +49,8 @@ pub struct Smtp {
     pub port: u16,
     /// How the connection is encrypted.
     pub encryption: Encryption,
+    /// Certificates (PEM) that are trusted beside the system's; none when absent.
+    pub ca_file: Option<PathBuf>,
     /// User and password there.
     pub login: Option<(String, SecretString)>,
     /// Whom mail comes from.
@@ -119,6 +121,9 @@ pub enum MailError {
     /// Whom mail comes from.
     #[error("ST_SMTP_FROM is no address: write ScaledTest <tests@example.com>")]
     From,
+    /// The certificates to trust.
+    #[error("ST_SMTP_CA_FILE must hold certificates in PEM: {0}")]
+    Ca(String),
     /// The name that its certificate must have.
     #[error("no encrypted connection to ST_SMTP_HOST can be prepared: {0}")]
     Tls(lettre::transport::smtp::Error),
@@ -165,7 +170,7 @@ impl Mailer {
         renderer: Arc<dyn Renderer>,
     ) -> Result<Self, MailError> {
         let from = smtp.from.parse().map_err(|_| MailError::From)?;
-        let parameters = || TlsParameters::new(smtp.host.clone()).map_err(MailError::Tls);
+        let parameters = || parameters(smtp);
         let tls = match smtp.encryption {
             Encryption::Opportunistic if smtp.login.is_none() || is_here(&smtp.host) => {
                 Tls::Opportunistic(parameters()?)
@@ -288,7 +293,7 @@ impl Mailer {
         };
         match self.transport.send(message).await {
             Ok(_) => Outcome::Sent,
-            Err(error) if error.is_permanent() => Outcome::Refused(describe(&error)),
+            Err(error) if error.is_permanent() && !is_about_us(&error) => Outcome::Refused(describe(&error)),
             Err(error) => Outcome::Again(describe(&error)),
         }
     }
@@ -350,6 +355,25 @@ impl Mailer {
             .await?;
         Ok(())
     }
+}
+
+fn parameters(smtp: &Smtp) -> Result<TlsParameters, MailError> {
+    let mut builder = TlsParameters::builder(smtp.host.clone());
+    if let Some(path) = &smtp.ca_file {
+        let pem = std::fs::read_to_string(path).map_err(|error| MailError::Ca(error.to_string()))?;
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(MailError::Ca("there is none in it".to_owned()));
+        }
+        let trusted = Certificate::from_pem(pem.as_bytes()).map_err(|error| MailError::Ca(error.to_string()))?;
+        builder = builder.add_root_certificate(trusted);
+    }
+    builder.build().map_err(MailError::Tls)
+}
+
+/// Whether the server refuses us, not this mail: a wrong or expired password, or that we must encrypt or log in first. Once
+/// that is put right, the mail can go.
+fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
 /// Whether a host is this machine, by its name.

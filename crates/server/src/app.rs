@@ -124,6 +124,11 @@ impl App {
         }
     }
 
+    /// How many password hashes this process has computed: an answer that costs none tells something by its time.
+    pub fn password_hashes(&self) -> u64 {
+        self.passwords.computed()
+    }
+
     /// Where uploads are spooled; made by whoever starts the server.
     pub fn spool_dir(&self) -> PathBuf {
         self.config.data_dir.as_ref().map_or_else(std::env::temp_dir, |dir| dir.join("spool"))

@@ -1,8 +1,9 @@
 //! Limits on calls per minute, shared by all replicas.
 //!
 //! The counts stand in the database. A replica takes a block of a key's calls at once and hands them out from memory, so that a
-//! busy token costs a statement every few calls. What a replica took and did not use is lost for that minute: with a limit
-//! of n, at most n/20 calls per replica; never is more granted than the limit.
+//! busy token costs a statement every few calls. Of one key it takes one block at a time: calls that come in together wait for it
+//! and share it. What a replica took and did not use is lost for that minute: with a limit of n, at most n/20 calls per replica;
+//! never is more granted than the limit.
 
 use crate::app::App;
 use chrono::{DateTime, Utc};
@@ -17,6 +18,8 @@ use std::{
 const REMEMBERED: usize = 20_000;
 /// Blocks of a limit.
 const BLOCKS: u32 = 20;
+/// Keys for which a block can be fetched at once.
+const LANES: usize = 32;
 
 /// What is limited, and to how many calls per minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,11 @@ pub struct Verdict {
 
 /// Calls that this replica has taken.
 #[derive(Debug, Default)]
-pub struct RateLimits(Mutex<HashMap<[u8; 32], Taken>>);
+pub struct RateLimits {
+    taken: Mutex<HashMap<[u8; 32], Taken>>,
+    /// Whoever fetches a block of a key holds the key's lane: a second block of it would put itself in the first one's place.
+    lanes: [tokio::sync::Mutex<()>; LANES],
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Taken {
@@ -58,7 +65,13 @@ struct Taken {
 
 impl RateLimits {
     fn taken(&self) -> MutexGuard<'_, HashMap<[u8; 32], Taken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lane(&self, key: &[u8; 32]) -> &tokio::sync::Mutex<()> {
+        let [first, ..] = key;
+        // There are as many lanes as the remainder has values.
+        &self.lanes[usize::from(*first) % LANES]
     }
 
     /// Uses one of the calls that were taken; `None` if the database has to be asked.
@@ -100,6 +113,11 @@ pub async fn count(app: &App, limit: Limit, who: &str) -> Option<Verdict> {
     let now: DateTime<Utc> = app.clock.now();
     let seconds = now.timestamp();
     let key: [u8; 32] = Sha256::new().chain_update(limit.name).chain_update([0]).chain_update(who).finalize().into();
+    if let Some(verdict) = app.rate_limits.spend(&key, seconds, limit) {
+        return Some(verdict);
+    }
+    let _lane = app.rate_limits.lane(&key).lock().await;
+    // Somebody may have fetched a block while this call waited.
     if let Some(verdict) = app.rate_limits.spend(&key, seconds, limit) {
         return Some(verdict);
     }

@@ -19,7 +19,7 @@ pub use database::{Database, database};
 pub use nats::{Nats, nats, nats_with};
 pub use place::TestDir;
 pub use scaledtest_managed::{Binaries, Durability, Overrides};
-pub use smtp::{Delivered, Smtp};
+pub use smtp::{Delivered, Smtp, SmtpTls};
 
 use std::time::Duration;
 

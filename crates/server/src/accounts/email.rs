@@ -5,7 +5,8 @@ use std::fmt;
 /// Longest address that mail can be sent to, bytes.
 const MAX: usize = 254;
 
-/// Something that looks like an e-mail address: kept as typed, compared in lower case. `Debug` does not show it.
+/// Something that looks like an e-mail address: kept as typed, compared in lower case, which keeps it apart from every other
+/// address. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -15,7 +16,11 @@ impl Email {
         let text = text.trim();
         let (local, domain) = text.rsplit_once('@')?;
         let fits = text.len() <= MAX && !local.is_empty() && local.len() <= 64 && !local.contains('@');
-        let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
+        // Capitals elsewhere whose small letter is one of ours: the Kelvin sign, the I with a dot. Somebody else's mailbox.
+        let is_disguised = |c: char| !c.is_ascii() && c.to_lowercase().any(|small| small.is_ascii());
+        let clean = !text
+            .chars()
+            .any(|c| is_disguised(c) || c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
         let labels = domain.split('.').all(|label| {
             let end = label.starts_with('-') || label.ends_with('-');
             !label.is_empty() && !end && label.chars().all(|c| c.is_alphanumeric() || c == '-')
@@ -56,6 +61,14 @@ mod tests {
         {
             assert_eq!(Email::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn an_address_is_never_taken_for_another_one_in_lower_case() {
+        for disguised in ["ad\u{130}n@example.com", "\u{212a}im@example.com", "kim@\u{212a}.example"] {
+            assert_eq!(Email::parse(disguised), None, "{disguised}");
+        }
+        assert!(Email::parse("\u{d6}MER@example.com").is_some());
     }
 
     proptest! {

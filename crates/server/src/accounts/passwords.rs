@@ -3,7 +3,13 @@
 use crate::{app::Turns, http::error::ApiError};
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier};
 use secrecy::{ExposeSecret, SecretString};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::OnceCell;
 
 /// Hashes that are computed at once.
@@ -17,11 +23,12 @@ pub(crate) struct Passwords {
     turns: Turns,
     /// Checked when there is no account, so that it takes as long as if there were one.
     decoy: OnceCell<Arc<str>>,
+    computed: AtomicU64,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { turns: Turns::new(AT_ONCE, PATIENCE), decoy: OnceCell::new() }
+        Self { turns: Turns::new(AT_ONCE, PATIENCE), decoy: OnceCell::new(), computed: AtomicU64::new(0) }
     }
 }
 
@@ -60,8 +67,14 @@ impl Passwords {
         .await
     }
 
+    /// How many hashes were computed so far.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
         let turn = self.turns.acquire().await?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
         let work = move || {
             let _turn = turn;
             work()

@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// Sets another password, for whoever knows the present one; every other session ends.
 ///
 /// # Errors
-/// 401 `invalid_current_password`; 503 when the database is away.
+/// 401 `invalid_current_password`; 429 `too_many_attempts`, as at sign-in; 503 when the database is away.
 pub async fn change_password(
     app: &App,
     user: UserId,
@@ -31,10 +31,14 @@ pub async fn change_password(
     new: SecretString,
 ) -> Result<(), ApiError> {
     let wrong = || ApiError::unauthenticated("invalid_current_password", "invalid current password");
-    let hash = users::by_id(app, user).await?.map(|user| user.password_hash);
-    if !app.passwords.verify(current, hash.clone()).await? {
+    let user = users::by_id(app, user).await?.ok_or_else(wrong)?;
+    attempts::begin(app, &user.email).await?;
+    let hash = user.password_hash;
+    if !app.passwords.verify(current, Some(hash.clone())).await? {
         return Err(wrong());
     }
+    attempts::succeeded(app, &user.email).await?;
+    let user = user.id;
     let fresh = app.passwords.hash(new).await?;
     let mut tx = app.db.begin().await?;
     // Unless somebody else has changed it meanwhile: then `current` is it no more.

@@ -162,7 +162,11 @@ async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Re
         return Ok(Registered { user, instance_role: InstanceRole::Member, team, position });
     }
     let log = Steps { app, user: user.id, at: app.clock.now(), correlation };
-    let instance_role = log.instance_role().await?;
+    // Whoever is in the log as something stays that: they must not take the claim away from who will own the instance by it.
+    let instance_role = match log.registered().await? {
+        Some(role) => role,
+        None => log.instance_role().await?,
+    };
     let registered = log.register(instance_role).await?;
     let (team, created) = log.own_team().await?;
     let activated =
@@ -179,9 +183,8 @@ async fn complete(app: &App, user: User, correlation: Option<Uuid>) -> Result<Re
 /// # Errors
 /// 503 when log or database are away.
 pub(crate) async fn register_member(app: &App, user: UserId, correlation: Option<Uuid>) -> Result<Position, ApiError> {
-    let known = app.log.state::<UserDecider>(&StreamId::global(Kind::User, user)).await?;
     let log = Steps { app, user, at: app.clock.now(), correlation };
-    log.register(known.registered.unwrap_or(InstanceRole::Member)).await
+    log.register(log.registered().await?.unwrap_or(InstanceRole::Member)).await
 }
 
 /// Brings an account back into the log that an older log was put under: it is missing there. `None` if it isn't.
@@ -264,6 +267,12 @@ impl Steps<'_> {
         id: CommandId,
     ) -> Result<Executed<D>, ExecuteError<D::Reject>> {
         self.app.log.execute::<D>(stream, command, &self.meta(id)).await
+    }
+
+    /// As what the log has the account, if it has it.
+    async fn registered(&self) -> Result<Option<InstanceRole>, ApiError> {
+        let known = self.app.log.state::<UserDecider>(&StreamId::global(Kind::User, self.user)).await?;
+        Ok(known.registered)
     }
 
     /// The first account has the claim on owning the instance; everybody else finds it taken.

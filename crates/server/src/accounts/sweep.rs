@@ -7,8 +7,8 @@ use crate::{
     mail, rate_limit,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use scaledtest_domain::UserId;
-use std::time::Duration;
+use scaledtest_domain::{ErrorKind, UserId};
+use std::{fmt::Display, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,10 +32,10 @@ pub struct Swept {
     pub invitations: usize,
 }
 
-/// Sweeps once.
+/// Sweeps once. What one step cannot do keeps no other from its work: the step is logged and tried again by the next sweep.
 ///
 /// # Errors
-/// 503 when log or database are away; the next sweep carries on.
+/// 503 when the database is away.
 pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     // At the very first start the read models are still to be made, and there is nothing to sweep.
     let known = "select to_regclass('access.deleted_team') is not null";
@@ -44,20 +44,25 @@ pub async fn sweep(app: &App) -> Result<Swept, ApiError> {
     }
     let before = app.clock.now() - SETTLED;
     let swept = Swept {
-        accounts: accounts(app, before).await?,
-        tokens: tokens::settle_all(app, before, BATCH).await?,
-        invitations: invitations::settle_all(app, before, BATCH).await?,
+        accounts: step("accounts", accounts(app, before).await).unwrap_or_default(),
+        tokens: step("tokens", tokens::settle_all(app, before, BATCH).await).unwrap_or_default(),
+        invitations: step("invitations", invitations::settle_all(app, before, BATCH).await).unwrap_or_default(),
     };
-    sessions::purge(app).await?;
-    teams::purge(app).await?;
-    attempts::purge(app).await?;
-    rate_limit::purge(app).await?;
-    usage::purge(app).await?;
-    links::purge(app).await?;
-    mail::purge(app).await?;
-    workflows::purge(app).await?;
-    sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT).execute(&app.db).await?;
+    step("sessions", sessions::purge(app).await);
+    step("teams", teams::purge(app).await);
+    step("attempts", attempts::purge(app).await);
+    step("rate limits", rate_limit::purge(app).await);
+    step("addresses of tokens", usage::purge(app).await);
+    step("links", links::purge(app).await);
+    step("mail", mail::purge(app).await);
+    step("workflow tokens", workflows::purge(app).await);
+    let old = sqlx::query("delete from auth.audit where at <= $1").bind(app.clock.now() - AUDIT);
+    step("audit log", old.execute(&app.db).await);
     Ok(swept)
+}
+
+fn step<T, E: Display>(what: &'static str, done: Result<T, E>) -> Option<T> {
+    done.inspect_err(|error| tracing::warn!(what, %error, "this part of the sweep will be tried again")).ok()
 }
 
 async fn accounts(app: &App, before: DateTime<Utc>) -> Result<usize, ApiError> {
@@ -70,9 +75,25 @@ async fn accounts(app: &App, before: DateTime<Utc>) -> Result<usize, ApiError> {
     .await?;
     let mut settled = 0;
     for id in pending {
-        settled += usize::from(registration::settle(app, UserId(id), before).await?);
+        settled +=
+            usize::from(one("account", id, registration::settle(app, UserId(id), before).await)?.unwrap_or(false));
     }
     Ok(settled)
+}
+
+/// What became of one row; `None` if that went wrong in a way that is the row's own: it must not keep the others waiting.
+///
+/// # Errors
+/// When log or database are away.
+pub(super) fn one<T>(what: &'static str, id: Uuid, done: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+        Err(error) => {
+            tracing::error!(what, %id, %error, "what was interrupted here cannot be carried on");
+            Ok(None)
+        }
+    }
 }
 
 /// Sweeps every minute until `stop` is cancelled.

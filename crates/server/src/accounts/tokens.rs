@@ -1,6 +1,6 @@
 //! API tokens: the hash of the secret and its use are rows here, everything else is in the log.
 
-use super::digest;
+use super::{digest, sweep};
 use crate::{
     app::App,
     http::error::ApiError,
@@ -275,6 +275,33 @@ pub async fn revoke(
     Ok(position)
 }
 
+/// Revokes every token that somebody made in a team which they have left: they would come back to life with them. Returns where
+/// the log has the last of it.
+///
+/// # Errors
+/// 503 when log or database are away: the tokens are useless all the same, and the sweep carries on.
+pub(crate) async fn revoke_of(
+    app: &App,
+    team: TeamId,
+    user: UserId,
+    actor: Actor,
+    correlation: Option<Uuid>,
+) -> Result<Option<Position>, ApiError> {
+    let revoked: Vec<Uuid> = sqlx::query_scalar(
+        "update auth.api_tokens set state = 'revoked' where team_id = $1 and user_id = $2 and state <> 'revoked'
+         returning id",
+    )
+    .bind(team.0)
+    .bind(user.0)
+    .fetch_all(&app.db)
+    .await?;
+    let mut last = None;
+    for token in revoked {
+        last = last.max(revoke(app, team, TokenId(token), actor, correlation).await?);
+    }
+    Ok(last)
+}
+
 /// Removes every token of a team that the log knows nothing of.
 pub(crate) async fn forget_team(app: &App, team: TeamId) -> Result<(), ApiError> {
     let removed: Vec<Uuid> = sqlx::query_scalar("delete from auth.api_tokens where team_id = $1 returning id")
@@ -335,12 +362,12 @@ pub(crate) async fn settle_all(app: &App, before: DateTime<Utc>, limit: i64) -> 
     .fetch_all(&app.db)
     .await?;
     for (id, team, state) in &rows {
-        let (id, team) = (TokenId(*id), TeamId(*team));
-        if state == "revoked" {
-            revoke(app, team, id, Actor::System, None).await?;
-        } else {
-            settle(app, team, id, before).await?;
-        }
+        let (token, team) = (TokenId(*id), TeamId(*team));
+        let done = match state.as_str() {
+            "revoked" => revoke(app, team, token, Actor::System, None).await.map(drop),
+            _ => settle(app, team, token, before).await,
+        };
+        sweep::one("token", *id, done)?;
     }
     Ok(rows.len())
 }

@@ -1,5 +1,5 @@
 //! When API tokens were used last, and from which addresses: noted in memory, written a few seconds later, at most once a
-//! minute per token. An address that a token was never used from is a line of the audit log.
+//! minute per token, by all replicas together. An address that a token was never used from is a line of the audit log.
 
 use super::audit::Action;
 use crate::app::{App, AppState};
@@ -98,10 +98,11 @@ async fn flush_uses(app: &App) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update auth.api_tokens set last_used_at = used.at
          from unnest($1::uuid[], $2::timestamptz[]) as used (id, at)
-         where api_tokens.id = used.id and (last_used_at is null or last_used_at < used.at)",
+         where api_tokens.id = used.id and (last_used_at is null or last_used_at <= used.at - $3)",
     )
     .bind(tokens)
     .bind(times)
+    .bind(PAUSE)
     .execute(&app.db)
     .await?;
     Ok(())

@@ -17,6 +17,9 @@ pub(super) struct MailArgs {
     /// How the connection is encrypted
     #[arg(long, env = "ST_SMTP_ENCRYPTION", value_enum, default_value_t)]
     smtp_encryption: MailEncryption,
+    /// File with certificates (PEM) to trust beside the system's, where the SMTP server's own was made by you
+    #[arg(long, env = "ST_SMTP_CA_FILE")]
+    smtp_ca_file: Option<PathBuf>,
     /// User name at the SMTP server
     #[arg(long, env = "ST_SMTP_USER")]
     smtp_user: Option<String>,
@@ -54,6 +57,8 @@ pub struct Mail {
     pub port: u16,
     /// How the connection is encrypted.
     pub encryption: MailEncryption,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// User and password there.
     pub login: Option<(String, SecretString)>,
     /// Whom mail comes from.
@@ -69,6 +74,7 @@ impl MailArgs {
             ConfigError::Incomplete("ST_SMTP_HOST needs ST_SMTP_FROM: whom mail comes from".to_owned())
         })?;
         let (port, encryption) = (self.smtp_port, self.smtp_encryption);
-        Ok(Some(Mail { host, port, encryption, login: given(&self.smtp_user).zip(password), from }))
+        let ca_file = self.smtp_ca_file.clone().filter(|path| !path.as_os_str().is_empty());
+        Ok(Some(Mail { host, port, encryption, ca_file, login: given(&self.smtp_user).zip(password), from }))
     }
 }

@@ -20,12 +20,13 @@ pub struct Setting {
 }
 
 impl Config {
-    /// Every setting, in the order of the help. `..._FILE` variants are not listed: their settings are.
+    /// Every setting, in the order of the help. Where a file may hold the value of a setting, the setting alone is listed.
     pub fn settings(&self) -> Vec<Setting> {
         let command = ServerArgs::augment_args(Command::new("scaledtest"));
-        let named = command.get_arguments().filter_map(|arg| Some((arg, arg.get_env()?.to_str()?.to_owned())));
-        named
-            .filter(|(_, name)| !name.ends_with("_FILE"))
+        let named = || command.get_arguments().filter_map(|arg| Some((arg, arg.get_env()?.to_str()?.to_owned())));
+        let is_listed = |name: &str| named().any(|(_, known)| known == name);
+        named()
+            .filter(|(_, name)| !name.strip_suffix("_FILE").is_some_and(is_listed))
             .map(|(arg, name)| Setting {
                 group: arg.get_help_heading().unwrap_or_default().to_owned(),
                 value: self.value(&name),
@@ -74,6 +75,9 @@ impl Config {
             "ST_SMTP_PORT" => mail.map(|mail| mail.port.to_string()).unwrap_or_default(),
             "ST_SMTP_ENCRYPTION" => {
                 mail.map(|mail| format!("{:?}", mail.encryption).to_lowercase()).unwrap_or_default()
+            }
+            "ST_SMTP_CA_FILE" => {
+                mail.and_then(|mail| mail.ca_file.as_ref()).map(|path| path.display().to_string()).unwrap_or_default()
             }
             "ST_SMTP_USER" => text(mail.and_then(|mail| mail.login.as_ref()).map(|login| login.0.as_str())),
             "ST_SMTP_FROM" => text(mail.map(|mail| mail.from.as_str())),
@@ -180,6 +184,8 @@ mod tests {
             "mail.example",
             "--smtp-from",
             "a@b.c",
+            "--smtp-ca-file",
+            "/c",
             "--smtp-user",
             "m",
             "--smtp-password",

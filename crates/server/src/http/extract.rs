@@ -32,7 +32,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Longest name of a person, a team or a token, characters.
 const MAX_NAME: usize = 255;
 /// How long a read or a write waits for the read models.
-const CATCH_UP: Duration = Duration::from_secs(2);
+pub(super) const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// The position of a write.
 pub const ST_POSITION: HeaderName = HeaderName::from_static("st-position");
@@ -404,28 +404,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
         query.map(|query| Self(query.0)).map_err(|error| ApiError::invalid("invalid_parameter", error.body_text()))
-    }
-}
-
-/// Makes a read wait until the read models have seen `ST-Min-Position`, at most 2 s.
-#[derive(Debug, Clone, Copy)]
-pub struct WaitMin;
-
-impl FromRequestParts<AppState> for WaitMin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        let Some(value) = parts.headers.get(ST_MIN_POSITION) else { return Ok(Self) };
-        let position = value.to_str().ok().and_then(|text| text.trim().parse::<Position>().ok());
-        let Some(position) = position else {
-            let message = "invalid ST-Min-Position: must be a value that an ST-Position header gave";
-            return Err(ApiError::invalid("invalid_position", message));
-        };
-        if app.positions.wait(&["access", "reports"], position, CATCH_UP).await {
-            return Ok(Self);
-        }
-        let message = "the read models have not reached this position yet; retry";
-        Err(ApiError::unavailable("projection_lagging", message).with_retry_after(1))
     }
 }
 

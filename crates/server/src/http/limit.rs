@@ -23,6 +23,8 @@ const ANYBODY: Limit = Limit { name: "anybody", per_minute: 100 };
 const SIGN_IN: Limit = Limit { name: "sign_in", per_minute: 10 };
 /// Changing a password, per session.
 const PASSWORD: Limit = Limit { name: "password", per_minute: 10 };
+/// Making and resending invitations, per person: each may be a mail to anybody.
+const INVITATIONS: Limit = Limit { name: "invitations", per_minute: 20 };
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -57,16 +59,27 @@ pub(super) async fn public(State(app): State<AppState>, request: Request, next: 
     guarded(verdict, next.run(Request::from_parts(parts, body))).await
 }
 
+/// Whether a path is that of inviting somebody, or of doing so again.
+fn is_invitation(path: &str) -> bool {
+    let parts: Vec<&str> = path.strip_prefix("/api/v1/teams/").unwrap_or_default().split('/').collect();
+    matches!(parts[..], [_, "invitations"] | [_, "invitations", _, "resend"])
+}
+
 /// Limits the calls of one session or token.
 pub(super) async fn of_caller(app: &App, caller: &Caller, method: &Method, path: &str) -> Option<Verdict> {
+    let is_post = *method == Method::POST;
+    let path = path.trim_end_matches('/');
     let who = match caller.actor {
+        // Whoever signs in again is still the same person.
+        Actor::User(user) if is_post && is_invitation(path) => {
+            return rate_limit::count(app, INVITATIONS, &user.to_string()).await;
+        }
         Actor::User(user) => caller.session.unwrap_or(user.0).to_string(),
         Actor::Token(token) => token.to_string(),
         Actor::Publisher(publisher) => publisher.to_string(),
         Actor::System => return None,
     };
-    let is_post = *method == Method::POST;
-    let limit = match path.trim_end_matches('/') {
+    let limit = match path {
         "/api/v1/reports" if is_post => Limit { name: "uploads", per_minute: app.config.rate_limit_uploads },
         "/api/v1/auth/change-password" if is_post => PASSWORD,
         _ => Limit { name: "calls", per_minute: app.config.rate_limit_calls },

@@ -12,6 +12,7 @@ pub mod openapi;
 mod operations;
 mod projects;
 mod publishers;
+pub mod read_models;
 pub mod reports;
 pub mod runs;
 mod teams;
@@ -31,7 +32,6 @@ pub fn router(app: AppState) -> Router {
     let private = documented_private().split_for_parts().0;
     let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
     let sockets = documented_sockets().split_for_parts().0;
-    let sockets = sockets.route_layer(from_fn_with_state(Arc::clone(&app), limit::public));
     let router = public.merge(private).merge(sockets).fallback(ui::fallback);
     middleware::wrap(router, &app).with_state(app)
 }
@@ -45,7 +45,8 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
         .merge(operations::routes())
 }
 
-/// What needs a token, too, but may carry it in the query: browsers cannot set headers of a WebSocket.
+/// What needs a token, too, but may carry it in the query: browsers cannot set headers of a WebSocket. So it is checked, and the
+/// call counted, where the query is read.
 fn documented_sockets() -> OpenApiRouter<Arc<App>> {
     live::routes()
 }

@@ -86,6 +86,7 @@ pub fn smtp(mail: &Mail) -> Smtp {
             MailEncryption::Tls => Encryption::Tls,
             MailEncryption::None => Encryption::None,
         },
+        ca_file: mail.ca_file.clone(),
         login: mail.login.clone(),
         from: mail.from.clone(),
     }
@@ -156,12 +157,21 @@ pub(crate) async fn queue_limited(app: &App, mail: &NewMail<'_>) -> Result<bool,
     Ok(fits)
 }
 
-/// Refuses to write to an address once more that has had a lot of such mail lately.
+/// Refuses to write to an address once more that has had a lot of such mail lately, and to anybody while too much waits.
 ///
 /// # Errors
-/// 429 `rate_limited`.
+/// 429 `rate_limited`; 503 `mail_busy`.
 pub(crate) async fn spare(app: &App, recipient: &str, template: Template) -> Result<(), ApiError> {
-    if app.config.mail.is_none() || app.config.disable_rate_limit {
+    if app.config.mail.is_none() {
+        return Ok(());
+    }
+    let waiting: i64 =
+        sqlx::query_scalar("select count(*) from auth.mail where state = 'queued'").fetch_one(&app.db).await?;
+    if waiting >= WAITING {
+        let message = "too much mail is waiting to be sent; try again in a few minutes";
+        return Err(ApiError::unavailable("mail_busy", message).with_retry_after(300));
+    }
+    if app.config.disable_rate_limit {
         return Ok(());
     }
     let sent: i64 = sqlx::query_scalar(

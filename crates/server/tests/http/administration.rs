@@ -90,6 +90,19 @@ async fn there_may_be_several_owners_of_the_instance_and_always_is_one() {
 }
 
 #[tokio::test]
+async fn a_demoted_owner_demotes_nobody_even_if_the_read_models_stand_still() {
+    let server = TestApp::start().await;
+    let (ada, bob) = two(&server).await;
+    change(&server, &ada, &bob, json!({"role": "owner"})).await.expect(200);
+    let (database, log) = (server.database.clone(), server.app.log.clone());
+    server.stop().await;
+    let server = TestApp::start_without_projections(config(), database, log).await;
+    let demoted = change(&server, &ada, &bob, json!({"role": "maintainer"})).await;
+    assert_eq!((demoted.status.as_u16(), demoted.header("st-projection")), (200, Some("lagging")));
+    change(&server, &bob, &ada, json!({"role": "maintainer"})).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server).await;
@@ -152,6 +165,8 @@ async fn the_audit_log_knows_what_was_done_and_who_tried() {
     assert_eq!((&line["metadata"]["tool"], &line["metadata"]["tests"]), (&json!("t"), &json!(1)));
     let failed = audit(&server, &ada, "?action=sign_in_failed").await;
     assert_eq!(failed["audit_log"][0]["actor_email"], "bob@example.org");
+    // Nobody is said to be nobody.
+    assert_eq!(failed["audit_log"][0].get("actor_id"), Some(&Value::Null));
     let deleted = audit(&server, &ada, "?action=team.deleted").await;
     assert_eq!(deleted["audit_log"][0]["team_id"], json!(bob.team));
 
@@ -163,9 +178,50 @@ async fn the_audit_log_knows_what_was_done_and_who_tried() {
     assert_eq!(later["total"], 0);
     let until = audit(&server, &ada, "?until=2026-01-15T12:00:00Z").await;
     assert_eq!(until["total"], audit(&server, &ada, "").await["total"]);
-    for wrong in ["?actor_id=x", "?team_id=x", "?since=yesterday", "?cursor=x"] {
+    for wrong in ["?actor_id=x", "?team_id=x", "?resource_id=x", "?since=yesterday", "?cursor=x"] {
         server.get(&ada.token, &format!("/api/v1/admin/audit-log{wrong}")).await.refused(400, "invalid_parameter");
     }
+}
+
+#[tokio::test]
+async fn ones_own_act_is_in_the_audit_log_that_one_looks_at_next() {
+    let server = TestApp::start().await;
+    let (ada, _) = two(&server).await;
+    for n in 0..3 {
+        let made = server.post(&ada.token, "/api/v1/teams", json!({"name": format!("Team {n}")})).await;
+        let bearer = format!("Bearer {}", ada.token);
+        let headers = [("authorization", bearer.as_str()), ("st-min-position", made.header("st-position").unwrap())];
+        let team = made.json()["id"].clone();
+        let query = format!("?resource_id={}", team.as_str().unwrap());
+        for path in ["/api/v1/admin/audit-log", "/api/v1/admin/audit-log.csv"] {
+            let seen = server.call(Method::GET, &format!("{path}{query}"), &headers, None).await;
+            assert!(seen.status == 200 && seen.text().contains("team.created"), "{}", seen.text());
+        }
+        let body = server.get(&ada.token, &format!("/api/v1/admin/audit-log{query}")).await.expect(200);
+        assert!(column(&body, "audit_log", "resource_id").iter().all(|id| *id == team), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_that_is_cut_off_says_so() {
+    let server = TestApp::start().await;
+    let (ada, _) = two(&server).await;
+    sqlx::query(
+        "insert into auth.audit (at, action, email) select $1 - n * interval '1 second', 'sign_in_failed', 'x@example.com'
+         from generate_series(1, 100001) n",
+    )
+    .bind(server.now())
+    .execute(&server.app.db)
+    .await
+    .unwrap();
+    let export = server.get(&ada.token, "/api/v1/admin/audit-log.csv?action=sign_in_failed").await;
+    let lines: Vec<_> = export.text().lines().collect();
+    assert_eq!(lines.len(), 1 + 100_000 + 1);
+    let last = lines.last().unwrap();
+    let next =
+        (server.now() - chrono::TimeDelta::seconds(100_001)).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    assert!(last.contains("export.truncated") && last.contains(&format!("until={next}")), "{last}");
+    assert_eq!(last.matches(',').count(), lines[0].matches(',').count());
 }
 
 #[tokio::test]

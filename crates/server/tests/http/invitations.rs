@@ -96,8 +96,49 @@ async fn somebody_new_joins_with_the_link_and_gets_no_team_of_their_own() {
     accept(&server, secret, "bob's own password").await.refused(410, "invitation_accepted");
     let id = listed["id"].as_str().unwrap();
     let one = format!("{}/{id}", path(ada.team));
-    server.delete(&ada.token, &one).await.refused(409, "invitation_accepted");
     server.post(&ada.token, &format!("{one}/resend"), json!({})).await.refused(409, "invitation_accepted");
+}
+
+#[tokio::test]
+async fn an_accepted_invitation_can_be_taken_off_the_list_and_who_joined_stays() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let made = invited(&server, &ada, "bob@example.com", "readonly").await;
+    accept(&server, token(&made), PASSWORD).await.expect(200);
+    let one = format!("{}/{}", path(ada.team), made["invitation"]["id"].as_str().unwrap());
+    let stage = |stage: &'static str| sqlx::query("update auth.invitations set state = $1").bind(stage);
+    stage("accepting").execute(&server.app.db).await.unwrap();
+    server.delete(&ada.token, &one).await.refused(409, "invitation_accepted");
+    stage("accepted").execute(&server.app.db).await.unwrap();
+    assert_eq!(server.delete(&ada.token, &one).await.expect(200)["message"], "invitation revoked");
+    assert!(list(&server, &ada).await.is_empty());
+    server.delete(&ada.token, &one).await.refused(404, "invitation_not_found");
+    accept(&server, token(&made), PASSWORD).await.refused(404, "invitation_not_found");
+    let expected = [(ada.team.to_string(), "readonly".to_owned())];
+    assert_eq!(teams(&server, "bob@example.com", PASSWORD).await, expected);
+    let rows: i64 =
+        sqlx::query_scalar("select count(*) from auth.invitations").fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(rows, 0, "the address is forgotten");
+}
+
+#[tokio::test]
+async fn nobody_is_invited_while_too_much_mail_waits() {
+    let server = Mailing::start().await;
+    let ada = server.register("ada@example.com").await;
+    let made = invited(&server, &ada, "bob@example.com", "readonly").await;
+    sqlx::query(
+        "insert into auth.mail (id, recipient, template, subject_id, params, next_at, created_at)
+         select gen_random_uuid(), 'p' || n || '@example.com', 'invitation', gen_random_uuid(), '{}', $1, $1
+         from generate_series(1, 10000) n",
+    )
+    .bind(server.now())
+    .execute(&server.app.db)
+    .await
+    .unwrap();
+    invite(&server, &ada, ada.team, "eve@example.com", "readonly").await.refused(503, "mail_busy");
+    let resend = format!("{}/{}/resend", path(ada.team), made["invitation"]["id"].as_str().unwrap());
+    server.post(&ada.token, &resend, json!({})).await.refused(503, "mail_busy");
+    preview(&server, token(&made)).await.expect(200);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Whoever asks for whatever: nobody is shown an id of a team that is not theirs.
 
 use super::authorisation::operations;
-use crate::support::{Person, TestApp};
+use crate::support::{Person, TestApp, config};
 use axum::http::Method;
 use proptest::{
     prelude::*,
@@ -45,10 +45,18 @@ async fn fill(server: &TestApp, person: &Person, name: &str) -> (Owned, String) 
     for path in ["/api/v1/reports", "/api/v1/runs", "/api/v1/projects"] {
         uuids(&server.get(&secret, path).await.expect(200), &mut ids);
     }
-    for path in ["tokens", "members"] {
+    let invitation = json!({"email": format!("{name}s-friend@example.org"), "role": "readonly"});
+    let path = format!("/api/v1/teams/{}/invitations", person.team);
+    server.post(&person.token, &path, invitation).await.expect(201);
+    let publisher =
+        json!({"issuer": "https://token.actions.githubusercontent.com", "repository": format!("{name}/tests")});
+    let path = format!("/api/v1/teams/{}/trusted-publishers", person.team);
+    server.post(&person.token, &path, publisher).await.expect(201);
+    for path in ["tokens", "members", "invitations", "trusted-publishers"] {
         let path = format!("/api/v1/teams/{}/{path}", person.team);
         uuids(&server.get(&person.token, &path).await.expect(200), &mut ids);
     }
+    assert_eq!(ids.len(), 8, "report, run, project, token, invitation, publisher, team and person: {ids:?}");
     ids.remove(&person.user.to_string());
     ids.insert(person.team.to_string());
     (Owned { team: person.team, ids }, secret)
@@ -56,7 +64,9 @@ async fn fill(server: &TestApp, person: &Person, name: &str) -> (Owned, String) 
 
 impl World {
     async fn new() -> Self {
-        let server = TestApp::start().await;
+        let mut settings = config();
+        settings.oauth.trusted_issuers = vec!["https://token.actions.githubusercontent.com".to_owned()];
+        let server = TestApp::start_with(settings).await;
         // The instance's owner is asked about elsewhere: administration shows the ids of every team.
         server.register("root@example.com").await;
         let (mut actors, mut teams) = (Vec::new(), Vec::new());

@@ -6,9 +6,16 @@ use axum::{
     extract::ConnectInfo,
     http::{Method, Request},
 };
+use futures_util::future::join_all;
 use scaledtest_server::config::Config;
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 fn limited() -> Config {
     Config { disable_rate_limit: false, ..config() }
@@ -110,6 +117,57 @@ async fn a_token_has_its_own_calls_and_its_own_uploads() {
 }
 
 #[tokio::test]
+async fn calls_that_come_in_together_get_all_that_there_is_and_no_more() {
+    let server = TestApp::start_with(Config { rate_limit_calls: 60, ..limited() }).await;
+    let ada = server.register("ada@example.com").await;
+    let secret = server.api_token(&ada, &["read"]).await;
+    let answers = join_all((0..60).map(|_| server.get(&secret, "/api/v1/teams"))).await;
+    let refused = answers.iter().filter(|answer| answer.status != 200).count();
+    assert_eq!(refused, 0);
+    server.get(&secret, "/api/v1/teams").await.refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn a_person_invites_twenty_times_a_minute_whatever_they_are_signed_in_with() {
+    let server = TestApp::start_with(limited()).await;
+    let ada = server.register("ada@example.com").await;
+    let (elsewhere, _) = server.sign_in("ada@example.com").await;
+    let path = format!("/api/v1/teams/{}/invitations", ada.team);
+    let invite = |token: String, n: usize| {
+        let (server, path) = (&server, &path);
+        async move { server.post(&token, path, json!({"email": format!("p{n}@example.com"), "role": "readonly"})).await }
+    };
+    let first = invite(ada.token.clone(), 0).await;
+    assert_eq!(first.header("x-ratelimit-limit"), Some("20"));
+    let resend = format!("{path}/{}/resend", first.expect(201)["invitation"]["id"].as_str().unwrap());
+    server.post(&ada.token, &resend, json!({})).await.expect(200);
+    for n in 2..20 {
+        invite(elsewhere.clone(), n).await.expect(201);
+    }
+    for token in [&ada.token, &elsewhere] {
+        invite(token.clone(), 20).await.refused(429, "rate_limited");
+        server.post(token, &resend, json!({})).await.refused(429, "rate_limited");
+        server.get(token, &path).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn watching_live_counts_as_a_call_of_the_session_and_not_of_the_address() {
+    let server = TestApp::start_with(limited()).await;
+    let ada = server.register("ada@example.com").await;
+    for token in [ada.token.as_str(), &server.api_token(&ada, &["read"]).await] {
+        for (header, query) in [(token, String::new()), ("", format!("?token={token}"))] {
+            let answer = server.get(header, &format!("/ws/live{query}")).await;
+            assert_eq!(answer.header("x-ratelimit-limit"), Some("1000"));
+            answer.refused(400, "upgrade_required");
+        }
+    }
+    let stranger = server.get("", "/ws/live?token=nonsense").await;
+    assert_eq!(stranger.header("x-ratelimit-limit"), Some("100"));
+    stranger.refused(401, "invalid_token");
+}
+
+#[tokio::test]
 async fn two_replicas_count_together() {
     let database = Arc::new(scaledtest_testkit::database().await);
     let log = scaledtest_eventlog::EventLog::in_memory();
@@ -156,8 +214,12 @@ async fn strangers_with_wrong_tokens_are_counted_by_address() {
     server.get("", "/health").await.expect(200);
 }
 
+/// From an address of its own each time: this is about accounts.
 async fn log_in(server: &TestApp, email: &str, password: &str) -> Answer {
-    server.post("", "/auth/login", json!({"email": email, "password": password})).await
+    static NEXT: AtomicU32 = AtomicU32::new(0x0a00_0000);
+    let peer = Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed)).to_string();
+    let body = json!({"email": email, "password": password}).to_string();
+    from(server, &peer, None, Method::POST, "/auth/login", &body).await
 }
 
 async fn guess(server: &TestApp, email: &str) -> Vec<Option<String>> {
@@ -179,7 +241,7 @@ async fn guess(server: &TestApp, email: &str) -> Vec<Option<String>> {
 
 #[tokio::test]
 async fn guessing_a_password_takes_longer_and_longer_whether_there_is_an_account_or_not() {
-    let server = TestApp::start().await;
+    let server = TestApp::start_with(limited()).await;
     let Person { .. } = server.register("ada@example.com").await;
     let known = guess(&server, "ada@example.com").await;
     let waits: Vec<_> = known.iter().map(|wait| wait.as_deref().unwrap_or("0").parse::<i64>().unwrap()).collect();
@@ -192,4 +254,64 @@ async fn guessing_a_password_takes_longer_and_longer_whether_there_is_an_account
     log_in(&server, "ada@example.com", PASSWORD).await.expect(200);
     log_in(&server, "ada@example.com", "wrong password").await.refused(401, "invalid_credentials");
     log_in(&server, "ada@example.com", PASSWORD).await.expect(200);
+}
+
+#[tokio::test]
+async fn of_many_guesses_at_once_no_more_pass_than_of_as_many_in_a_row() {
+    let server = TestApp::start_with(limited()).await;
+    server.register("ada@example.com").await;
+    for email in ["ada@example.com", "nobody@example.com"] {
+        let answers = join_all((0..30).map(|_| log_in(&server, email, "wrong password"))).await;
+        let passed = answers.iter().filter(|answer| answer.status == 401).count();
+        assert_eq!(passed, 6, "{email}");
+        answers.iter().filter(|answer| answer.status != 401).for_each(|answer| {
+            answer.refused(429, "too_many_attempts");
+        });
+    }
+}
+
+#[tokio::test]
+async fn however_an_address_is_spelled_its_account_has_to_wait() {
+    let server = TestApp::start_with(limited()).await;
+    server.register("adin@example.com").await;
+    for n in 0..6 {
+        let email = ["adin@example.com", "ADIN@example.com", " ad\u{130}n@example.com "][n % 3];
+        log_in(&server, email, "wrong password").await.refused(401, "invalid_credentials");
+    }
+    for email in ["adin@example.com", "ad\u{130}n@example.com"] {
+        log_in(&server, email, "wrong password").await.refused(429, "too_many_attempts");
+    }
+}
+
+#[tokio::test]
+async fn guessing_the_present_password_to_change_it_or_to_accept_is_guessing_all_the_same() {
+    let server = TestApp::start_with(limited()).await;
+    let ada = server.register("ada@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    let path = format!("/api/v1/teams/{}/invitations", bob.team);
+    let made =
+        server.post(&bob.token, &path, json!({"email": "ada@example.com", "role": "readonly"})).await.expect(201);
+    let accept = format!("/api/v1/invitations/{}/accept", made["token"].as_str().unwrap());
+    let change = |current: &str| {
+        let body = json!({"current_password": current, "new_password": "a better password"});
+        server.post(&ada.token, "/api/v1/auth/change-password", body)
+    };
+    for _ in 0..3 {
+        change("wrong password").await.refused(401, "invalid_current_password");
+        let wrong = json!({"password": "wrong password", "display_name": "A"});
+        server.post("", &accept, wrong).await.refused(401, "invalid_password");
+    }
+    log_in(&server, "ada@example.com", PASSWORD).await.refused(429, "too_many_attempts");
+    change(PASSWORD).await.refused(429, "too_many_attempts");
+    server.advance(2);
+    change(PASSWORD).await.expect(200);
+    log_in(&server, "ada@example.com", "a better password").await.expect(200);
+}
+
+#[tokio::test]
+async fn where_nothing_is_limited_nobody_waits() {
+    let server = TestApp::start().await;
+    for _ in 0..10 {
+        log_in(&server, "ada@example.com", "wrong password").await.refused(401, "invalid_credentials");
+    }
 }

@@ -37,6 +37,7 @@ impl Mailing {
             host: "127.0.0.1".to_owned(),
             port: smtp.port,
             encryption: MailEncryption::Opportunistic,
+            ca_file: None,
             login: None,
             from: "ScaledTest <tests@example.com>".to_owned(),
         };

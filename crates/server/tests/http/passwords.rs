@@ -54,6 +54,30 @@ async fn changing_the_password_needs_the_present_one_and_a_good_new_one() {
 }
 
 #[tokio::test]
+async fn every_sign_in_costs_one_hash_whoever_it_is_about() {
+    let server = TestApp::start().await;
+    server.register("ada@example.com").await;
+    server.register("elsewhere@example.com").await;
+    sqlx::query("update auth.users set password_hash = '' where email = 'elsewhere@example.com'")
+        .execute(&server.app.db)
+        .await
+        .unwrap();
+    // The hash to compare with is made once.
+    server.post("", "/auth/login", login("ada@example.com", PASSWORD)).await.expect(200);
+    for (email, password, status) in [
+        ("ada@example.com", PASSWORD, 200),
+        ("ada@example.com", "wrong password", 401),
+        ("elsewhere@example.com", PASSWORD, 401),
+        ("nobody@example.com", PASSWORD, 401),
+        ("nonsense", PASSWORD, 401),
+    ] {
+        let before = server.app.password_hashes();
+        server.post("", "/auth/login", login(email, password)).await.expect(status);
+        assert_eq!(server.app.password_hashes() - before, 1, "{email}");
+    }
+}
+
+#[tokio::test]
 async fn of_two_changes_at_once_one_wins() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;

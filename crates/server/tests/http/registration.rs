@@ -1,7 +1,7 @@
 use crate::support::{PASSWORD, TestApp, config};
 use futures_util::future::join_all;
-use scaledtest_domain::{Kind, Position, StreamId, UserId};
-use scaledtest_eventlog::EventLog;
+use scaledtest_domain::{CommandId, Kind, Position, StreamId, TeamId, UserId};
+use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_server::accounts::sweep::{Swept, sweep};
 use serde_json::json;
 use sqlx::PgPool;
@@ -91,6 +91,75 @@ async fn an_owners_claim_of_a_registration_that_never_was_is_free_for_the_next()
     server.advance(121);
     sweep(&server.app).await.unwrap();
     assert_eq!(server.register("ada@example.com").await.role, "owner");
+}
+
+#[tokio::test]
+async fn who_was_second_when_the_first_was_lost_does_not_keep_the_instance_from_having_an_owner() {
+    use scaledtest_commands::{User, user::Command};
+    let server = TestApp::start().await;
+    // Both were registering when the process died: the first had the claim, the second was in the log as what was left.
+    let (first, second) = (UserId::new(), UserId::new());
+    for (age, user, email) in [(2, first, "first@example.com"), (1, second, "second@example.com")] {
+        sqlx::query(
+            "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+             values ($1, $2, 'G', '', 'pending', $3, $3)",
+        )
+        .bind(user.0)
+        .bind(email)
+        .bind(server.now() - chrono::TimeDelta::seconds(age))
+        .execute(&server.app.db)
+        .await
+        .unwrap();
+    }
+    take_owner_claim(&server, first).await;
+    let register = Command::Register { user: second, instance_role: scaledtest_domain::InstanceRole::Member };
+    let stream = StreamId::global(Kind::User, second);
+    // By the command id of a registration, so that the sweep's own is known to be the same.
+    let id = CommandId::derived(&[b"registration", b"user", second.0.as_bytes()]);
+    let meta = CommandMeta { command: id, ..server.command() };
+    server.app.log.execute::<User>(stream, register, &meta).await.unwrap();
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 2);
+    server.settle().await;
+    assert_eq!(server.register("ada@example.com").await.role, "owner");
+    assert_eq!(server.register("bob@example.com").await.role, "maintainer");
+}
+
+#[tokio::test]
+async fn what_cannot_be_carried_on_keeps_nothing_else_waiting() {
+    use scaledtest_commands::{Team, team::Command};
+    let server = TestApp::start().await;
+    let broken = server.register("broken@example.com").await;
+    // The id of the team that the sweep would make is somebody else's.
+    let id = UserId::new();
+    let team = TeamId::derived(&[b"own team", id.0.as_bytes()]);
+    let create = Command::Create { team, name: "T".to_owned(), owner: broken.user };
+    let made = server.app.log.execute::<Team>(StreamId::of(team, Kind::Team, team), create, &server.command()).await;
+    made.unwrap();
+    let register = scaledtest_commands::user::Command::Register {
+        user: id,
+        instance_role: scaledtest_domain::InstanceRole::Member,
+    };
+    let stream = StreamId::global(Kind::User, id);
+    server.app.log.execute::<scaledtest_commands::User>(stream, register, &server.command()).await.unwrap();
+    let statements = [
+        "insert into auth.users (id, email, display_name, password_hash, state, created_at, updated_at)
+         values ($1, 'stuck@example.com', 'S', '', 'pending', $2, $2)",
+        "insert into auth.used_workflow_tokens (token_hash, expires_at) select 'x', $2 where $1::uuid is not null",
+    ];
+    for statement in statements {
+        sqlx::query(statement).bind(id.0).bind(server.now()).execute(&server.app.db).await.unwrap();
+    }
+    // And one table is out of order.
+    sqlx::query("alter table auth.links rename to lost").execute(&server.app.db).await.unwrap();
+    server.advance(1);
+    interrupted(&server, "ada@example.com").await;
+    server.advance(121);
+    assert_eq!(sweep(&server.app).await.unwrap().accounts, 1);
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from auth.used_workflow_tokens").fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(left, 0, "what comes after is done as well");
+    server.register("ada@example.com").await;
 }
 
 async fn take_owner_claim(server: &TestApp, holder: UserId) {

@@ -2,7 +2,11 @@
 
 use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
-use scaledtest_domain::{TeamId, TeamRole};
+use scaledtest_commands::report::{Command, Report};
+use scaledtest_domain::{
+    Event, Kind, ReportId, StreamId, TeamId, TeamRole, UploadId,
+    events::report::{Event as Events, Ingested},
+};
 use scaledtest_effects::erase_deleted_teams;
 use serde_json::{Value, json};
 
@@ -120,6 +124,12 @@ async fn who_leaves_or_is_removed_is_out_with_their_tokens() {
     server.advance(1);
     server.get(secret, "/api/v1/reports").await.refused(401, "invalid_token");
     server.get(&bob.token, &tokens).await.refused(404, "team_not_found");
+    assert_eq!(server.get(&ada.token, &tokens).await.expect(200)["tokens"], json!([]));
+    server.join(ada.team, bob.user, TeamRole::Owner).await;
+    server.advance(1);
+    // Who comes back comes back without them.
+    server.get(secret, "/api/v1/reports").await.refused(401, "invalid_token");
+    server.delete(&bob.token, &member(ada.team, &bob)).await.expect(200);
     server.delete(&eve.token, &member(ada.team, &eve)).await.expect(200);
     server.delete(&ada.token, &member(ada.team, &eve)).await.refused(404, "member_not_found");
 }
@@ -172,21 +182,45 @@ async fn a_deleted_team_is_out_of_reach_at_once_and_its_data_is_erased() {
     assert_eq!(erase_deleted_teams(&server.app.log, &server.app.db, server.now()).await.unwrap(), 0);
 }
 
+/// Sends a report as another one was sent, up to its commit, which is returned.
+async fn half_an_upload(server: &TestApp, team: TeamId, like: ReportId) -> Box<Ingested> {
+    let log = &server.app.log;
+    let history = log.load(&StreamId::of(team, Kind::Report, like)).await.unwrap();
+    let Event::Report(Events::Ingested(mut ingested)) = history[0].commit.decode_events().unwrap().remove(0) else {
+        panic!()
+    };
+    let chunks = log.read_chunks(team, like, ingested.upload, &ingested.chunks).await.unwrap();
+    (ingested.report, ingested.upload) = (ReportId::new(), UploadId::new());
+    let mut writer = log.chunk_writer(team, ingested.report, ingested.upload);
+    for chunk in chunks {
+        writer.push(chunk.to_vec()).await.unwrap();
+    }
+    ingested.chunks = writer.finish().await.unwrap();
+    log.put_raw(team, ingested.report, ingested.upload, b"document".as_slice().into()).await.unwrap();
+    ingested
+}
+
 #[tokio::test]
-async fn an_upload_that_comes_in_while_its_team_is_deleted_leaves_nothing_behind() {
+async fn an_upload_that_ends_after_its_team_did_leaves_nothing_behind() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;
     let secret = server.api_token(&ada, &["upload"]).await;
-    let path = format!("/api/v1/teams/{}", ada.team);
-    let uploads = (0..8).map(|_| server.post(&secret, "/api/v1/reports", report()));
-    let (answers, deleted) = tokio::join!(futures_util::future::join_all(uploads), server.delete(&ada.token, &path));
-    deleted.expect(200);
-    for answer in answers {
-        assert!(matches!(answer.status.as_u16(), 201 | 401 | 404), "{}", answer.text());
-    }
+    let sent = server.post(&secret, "/api/v1/reports", report()).await.expect(201);
+    let late = half_an_upload(&server, ada.team, sent["id"].as_str().unwrap().parse().unwrap()).await;
+    server.delete(&ada.token, &format!("/api/v1/teams/{}", ada.team)).await.expect(200);
+    let (id, upload) = (late.report, late.upload);
+    let stream = StreamId::of(ada.team, Kind::Report, id);
+    server.app.log.execute_new::<Report>(stream, Command::Ingest(late), &server.command()).await.unwrap();
     server.settle().await;
-    erase_deleted_teams(&server.app.log, &server.app.db, server.now()).await.unwrap();
+    let rows = async || {
+        let all = "select (select count(*) from reports.report) + (select count(*) from reports.result)";
+        sqlx::query_scalar::<_, i64>(all).fetch_one(&server.app.db).await.unwrap()
+    };
+    let document = async || server.app.log.get_raw(ada.team, id, upload).await.unwrap();
+    assert_eq!((rows().await, server.app.log.chunk_uploads(0).await.unwrap().0.len()), (4, 2));
+    assert!(document().await.is_some());
+    assert_eq!(erase_deleted_teams(&server.app.log, &server.app.db, server.now()).await.unwrap(), 2);
     server.settle().await;
-    let left: i64 = sqlx::query_scalar("select count(*) from reports.report").fetch_one(&server.app.db).await.unwrap();
-    assert_eq!(left, 0);
+    assert_eq!((rows().await, server.app.log.chunk_uploads(0).await.unwrap().0.len()), (0, 0));
+    assert_eq!(document().await, None);
 }

@@ -1,9 +1,11 @@
-use crate::support::{Answer, Person, TestApp};
+use crate::support::{Answer, Person, TestApp, config};
 use axum::http::Method;
 use scaledtest_domain::{TeamId, TeamRole, TokenId};
+use scaledtest_eventlog::EventLog;
 use scaledtest_server::accounts::{sweep::sweep, usage};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use std::sync::Arc;
 
 fn path(person: &Person) -> String {
     format!("/api/v1/teams/{}/tokens", person.team)
@@ -45,6 +47,27 @@ async fn tokens_are_listed_newest_first_with_their_last_use() {
     assert_eq!(names, ["second", "CI"]);
     assert_eq!(listed["tokens"][0].get("last_used_at"), None);
     assert_eq!(listed["tokens"][1]["last_used_at"], "2026-01-15T12:00:01Z");
+}
+
+#[tokio::test]
+async fn all_replicas_together_write_a_last_use_once_a_minute() {
+    let database = Arc::new(scaledtest_testkit::database().await);
+    let log = EventLog::in_memory();
+    let one = TestApp::start_on(config(), Arc::clone(&database), log.clone()).await;
+    let other = TestApp::start_without_projections(config(), database, log).await;
+    let ada = one.register("ada@example.com").await;
+    let secret = one.api_token(&ada, &["read"]).await;
+    let use_of = async |server: &TestApp| {
+        server.get(&secret, "/api/v1/teams").await.expect(200);
+        usage::flush(&server.app).await.unwrap();
+        let listed = one.get(&ada.token, &path(&ada)).await.expect(200);
+        listed["tokens"][0]["last_used_at"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(use_of(&one).await, "2026-01-15T12:00:00Z");
+    other.advance(59);
+    assert_eq!(use_of(&other).await, "2026-01-15T12:00:00Z");
+    other.advance(60);
+    assert_eq!(use_of(&other).await, "2026-01-15T12:01:59Z");
 }
 
 #[tokio::test]

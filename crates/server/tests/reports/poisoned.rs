@@ -71,6 +71,20 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
     let headers = [("authorization", bearer.as_str()), ("st-min-position", position.as_str())];
     let newer = server.call(axum::http::Method::GET, "/api/v1/reports", &headers, None).await;
     newer.refused(503, "projection_lagging");
+    // What reads nothing of reports does not wait for them.
+    let administrator = format!("Bearer {}", ada.token);
+    for (who, path) in [
+        (&bearer, "/api/v1/teams".to_owned()),
+        (&bearer, format!("/api/v1/teams/{}/members", eve.team)),
+        (&administrator, "/api/v1/admin/users".to_owned()),
+        (&administrator, "/api/v1/admin/audit-log".to_owned()),
+    ] {
+        let headers = [("authorization", who.as_str()), ("st-min-position", position.as_str())];
+        server.call(axum::http::Method::GET, &path, &headers, None).await.expect(200);
+    }
+    let headers = [("authorization", administrator.as_str()), ("st-min-position", position.as_str())];
+    let counted = server.call(axum::http::Method::GET, "/api/v1/admin/teams", &headers, None).await;
+    counted.refused(503, "projection_lagging");
     let last = server.app.log.last().await.unwrap();
     assert!(server.app.positions.wait(&["access", "audit"], last, Duration::from_secs(30)).await, "the others go on");
     server.stop().await;

@@ -15,6 +15,8 @@ pub struct Filter {
     pub action: Option<String>,
     /// Exactly this type of resource.
     pub resource_type: Option<String>,
+    /// To exactly this.
+    pub resource: Option<Uuid>,
     /// Who did it.
     pub actor: Option<UserId>,
     /// In which team.
@@ -116,7 +118,11 @@ fn push_half(
             query.push(" and ").push(column).push(" = ").push_bind(value.clone());
         }
     }
-    for (column, value) in [("actor_id", filter.actor.map(|id| id.0)), ("team_id", filter.team.map(|id| id.0))] {
+    for (column, value) in [
+        ("resource_id", filter.resource),
+        ("actor_id", filter.actor.map(|id| id.0)),
+        ("team_id", filter.team.map(|id| id.0)),
+    ] {
         if let Some(value) = value {
             query.push(" and ").push(column).push(" = ").push_bind(value);
         }

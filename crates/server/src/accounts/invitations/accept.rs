@@ -178,11 +178,11 @@ async fn prove(app: &App, user: &User, answer: &Answer) -> Result<(), ApiError> 
         let message = "this invitation is for another e-mail address than the one you are signed in with";
         return Err(ApiError::forbidden("other_account", message));
     }
-    attempts::check(app, &user.email).await?;
+    attempts::begin(app, &user.email).await?;
     if !app.passwords.verify(answer.password.clone(), Some(user.password_hash.clone())).await? {
-        attempts::failed(app, &user.email).await?;
         return Err(ApiError::unauthenticated("invalid_password", "invalid password"));
     }
+    attempts::succeeded(app, &user.email).await?;
     if users::is_disabled(app, user.id).await? {
         return Err(ApiError::forbidden("account_disabled", "this account is switched off; ask an administrator"));
     }

@@ -215,10 +215,11 @@ fn already_accepted() -> ApiError {
     ApiError::new(ErrorKind::Conflict, "invitation_accepted", "invitation already accepted")
 }
 
-/// Takes an invitation back: its links are dead at once. `None` if the team has no such invitation.
+/// Takes an invitation back: its links are dead at once. One that was accepted only leaves the list. `None` if the team has no
+/// such invitation.
 ///
 /// # Errors
-/// 409 `invitation_accepted`; 503 when log or database are away: the links are dead all the same, and the same again
+/// 409 `invitation_accepted` while somebody is accepting it; 503 when log or database are away: the links are dead all the same, and the same again
 /// carries on.
 pub async fn revoke(
     app: &App,
@@ -229,7 +230,7 @@ pub async fn revoke(
 ) -> Result<Option<Position>, ApiError> {
     let revoked = sqlx::query(
         "update auth.invitations set state = 'revoked', changed_at = $3
-         where id = $1 and team_id = $2 and state in ('pending', 'active', 'revoked')",
+         where id = $1 and team_id = $2 and state <> 'accepting'",
     )
     .bind(id.0)
     .bind(team.0)
@@ -269,7 +270,6 @@ async fn retire(
     let executed = match app.log.execute::<Invitation>(stream(team, id), revoke, &meta).await {
         Ok(executed) => executed,
         Err(ExecuteError::Rejected(invitation::Reject::NotFound)) => return Ok(None),
-        Err(ExecuteError::Rejected(invitation::Reject::Accepted)) => return Err(already_accepted()),
         Err(error) => return Err(ApiError::from_execute(error)),
     };
     sqlx::query("delete from auth.invitations where id = $1 and state = 'revoked'").bind(id.0).execute(&app.db).await?;

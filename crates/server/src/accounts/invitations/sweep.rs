@@ -1,7 +1,11 @@
 //! What interrupted requests left.
 
 use super::{Row, Stage, create::make_usable, finish, retire, stream};
-use crate::{accounts::users, app::App, http::error::ApiError};
+use crate::{
+    accounts::{sweep, users},
+    app::App,
+    http::error::ApiError,
+};
 use chrono::{DateTime, Utc};
 use scaledtest_commands::Invitation;
 use scaledtest_domain::Actor;
@@ -18,12 +22,13 @@ pub(crate) async fn settle_all(app: &App, before: DateTime<Utc>, limit: i64) -> 
     .fetch_all(&app.db)
     .await?;
     for row in &rows {
-        match row.stage {
-            Stage::Pending => settle_pending(app, row, before).await?,
-            Stage::Accepting => settle_accepting(app, row, before).await?,
-            Stage::Revoked => settle_revoked(app, row).await?,
-            Stage::Active | Stage::Accepted => {}
-        }
+        let done = match row.stage {
+            Stage::Pending => settle_pending(app, row, before).await,
+            Stage::Accepting => settle_accepting(app, row, before).await,
+            Stage::Revoked => settle_revoked(app, row).await,
+            Stage::Active | Stage::Accepted => Ok(()),
+        };
+        sweep::one("invitation", row.id.0, done)?;
     }
     sqlx::query(
         "delete from auth.invitations where state <> 'accepting'

@@ -99,6 +99,7 @@ pub(super) struct LoginBody {
     (status = 200, description = "Signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
     (status = 400, description = "Faulty fields, each named in details"),
     (status = 401, description = "invalid_credentials: unknown address or wrong password"),
+    (status = 429, description = "too_many_attempts: this account has to wait; rate_limited: this address has"),
     (status = 403, description = "account_disabled: the password was right, but the account is switched off"),
 ))]
 pub(super) async fn login(
@@ -112,12 +113,11 @@ pub(super) async fn login(
     faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
     rules::check_present(&mut faults, "password", &body.password);
     faults.finish()?;
-    attempts::check(&app, &body.email).await?;
+    attempts::begin(&app, &body.email).await?;
     let known = users::by_email(&app, &body.email).await?;
     let hash = known.as_ref().map(|user| user.password_hash.clone());
     let fits = app.passwords.verify(body.password, hash).await?;
     let Some(mut user) = known.filter(|_| fits) else {
-        attempts::failed(&app, &body.email).await?;
         audit::note(&app, audit::Action::SignInFailed, None, Some(&body.email), &client).await;
         return Err(ApiError::unauthenticated("invalid_credentials", "invalid credentials"));
     };

@@ -9,7 +9,8 @@ use crate::{
     app::AppState,
     http::{
         error::ApiError,
-        extract::{Caller, Pairs, WaitMin},
+        extract::{Caller, Pairs},
+        read_models::{AuditLog, WaitMin},
     },
 };
 use axum::{
@@ -25,7 +26,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Lines of an export, at most.
+/// Lines of an export, at most: a multiple of [`BATCH`].
 const EXPORTED: usize = 100_000;
 /// Lines read at once for it.
 const BATCH: i64 = 1_000;
@@ -35,11 +36,9 @@ const BATCH: i64 = 1_000;
 #[schema(as = AuditEntry)]
 pub(super) struct EntryBody {
     id: String,
-    /// The person, also behind an API token; absent for the system and for who was not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The person, also behind an API token; null for the system and for who was not known.
     actor_id: Option<Uuid>,
-    /// Their address, or the one that was typed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Their address, or the one that was typed; null where there is none.
     actor_email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     team_id: Option<Uuid>,
@@ -97,6 +96,7 @@ fn filter(pairs: &Pairs) -> Result<Filter, ApiError> {
     Ok(Filter {
         action: word("action"),
         resource_type: word("resource_type"),
+        resource: pairs.parsed("resource_id", "a UUID")?,
         actor: pairs.parsed("actor_id", "a UUID")?,
         team: pairs.parsed("team_id", "a UUID")?,
         since: pairs.parsed("since", "a time like 2026-01-31T12:00:00Z")?,
@@ -115,6 +115,7 @@ fn filter(pairs: &Pairs) -> Result<Filter, ApiError> {
         ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
         ("action" = Option<String>, Query, description = "Exactly this action"),
         ("resource_type" = Option<String>, Query, description = "Exactly this type"),
+        ("resource_id" = Option<uuid::Uuid>, Query, description = "What it was done to"),
         ("actor_id" = Option<uuid::Uuid>, Query, description = "Who did it"),
         ("team_id" = Option<uuid::Uuid>, Query, description = "In which team"),
         ("since" = Option<String>, Query, description = "RFC 3339, inclusive"),
@@ -129,7 +130,7 @@ pub(super) async fn list_audit_log(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _wait: WaitMin,
+    _wait: WaitMin<AuditLog>,
 ) -> Result<Json<ListBody>, ApiError> {
     instance_owner(&app, &caller).await?;
     let (filter, (limit, offset)) = (filter(&pairs)?, page(&pairs));
@@ -147,11 +148,12 @@ pub(super) async fn list_audit_log(
 
 /// The same as a table
 ///
-/// At most 100,000 lines.
+/// The newest 100,000 lines. Where there are more, another line says so, with the action `export.truncated`: the rest is had with `until`.
 #[utoipa::path(get, path = "/api/v1/admin/audit-log.csv", tag = "administration",
     params(
         ("action" = Option<String>, Query, description = "Exactly this action"),
         ("resource_type" = Option<String>, Query, description = "Exactly this type"),
+        ("resource_id" = Option<uuid::Uuid>, Query, description = "What it was done to"),
         ("actor_id" = Option<uuid::Uuid>, Query, description = "Who did it"),
         ("team_id" = Option<uuid::Uuid>, Query, description = "In which team"),
         ("since" = Option<String>, Query, description = "RFC 3339, inclusive"),
@@ -166,22 +168,25 @@ pub(super) async fn export_audit_log(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _wait: WaitMin,
+    _wait: WaitMin<AuditLog>,
 ) -> Result<Response, ApiError> {
     instance_owner(&app, &caller).await?;
     let filter = filter(&pairs)?;
     let headings =
         "created_at,action,actor_email,actor_id,team_name,team_id,resource_type,resource_id,ip,metadata,id\r\n";
     let first = futures_util::stream::once(async move { Ok(Bytes::from_static(headings.as_bytes())) });
-    let lines = futures_util::stream::try_unfold((None, 0), move |(cursor, written)| {
+    let lines = futures_util::stream::try_unfold(Some((None, 0)), move |state| {
         let (app, filter) = (app.clone(), filter.clone());
         async move {
+            let Some((cursor, written)) = state else { return Ok(None) };
             let entries = read::page(&app, &filter, cursor.as_ref(), BATCH, 0).await?;
-            let left = EXPORTED.saturating_sub(written);
-            let Some(last) = entries.last().filter(|_| left > 0) else { return Ok(None) };
-            let cursor = Some(Cursor::after(last));
-            let text: String = entries.iter().take(left).map(line).collect();
-            Ok::<_, sqlx::Error>(Some((Bytes::from(text), (cursor, written + entries.len()))))
+            let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(None) };
+            if written >= EXPORTED {
+                return Ok(Some((Bytes::from(truncated(first)), None)));
+            }
+            let text: String = entries.iter().map(line).collect();
+            let next = Some((Some(Cursor::after(last)), written + entries.len()));
+            Ok::<_, sqlx::Error>(Some((Bytes::from(text), next)))
         }
     });
     let body = Body::from_stream(futures_util::StreamExt::chain(first, lines));
@@ -190,6 +195,13 @@ pub(super) async fn export_audit_log(
         (header::CONTENT_DISPOSITION, "attachment; filename=\"audit-log.csv\""),
     ];
     Ok((kind, body).into_response())
+}
+
+/// The last line where there would be more; `next` is the first that is missing.
+fn truncated(next: &Entry) -> String {
+    let until = next.at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let what = format!("only the newest {EXPORTED} lines are here; for the rest ask again with until={until}");
+    format!("{until},export.truncated,,,,,,,,{},\r\n", cell(&what))
 }
 
 fn line(entry: &Entry) -> String {

@@ -34,8 +34,12 @@ async fn instance_owner(app: &App, caller: &Caller) -> Result<UserId, ApiError> 
     let user = caller.person()?;
     match people::instance_role(app, user).await? {
         InstanceRole::Owner => Ok(user),
-        InstanceRole::Member => Err(ApiError::forbidden("forbidden", "only owners of this instance may do this")),
+        InstanceRole::Member => Err(only_owners()),
     }
+}
+
+fn only_owners() -> ApiError {
+    ApiError::forbidden("forbidden", "only owners of this instance may do this")
 }
 
 /// `limit` (50 unless it is 1 to 100) and `offset`.

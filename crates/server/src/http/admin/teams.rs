@@ -5,7 +5,8 @@ use crate::{
     app::AppState,
     http::{
         error::ApiError,
-        extract::{Caller, Pairs, WaitMin},
+        extract::{Caller, Pairs},
+        read_models::{Reports, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -55,7 +56,7 @@ pub(super) async fn list_all_teams(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _wait: WaitMin,
+    _wait: WaitMin<Reports>,
 ) -> Result<Json<ListBody>, ApiError> {
     instance_owner(&app, &caller).await?;
     let ((limit, offset), pattern) = (page(&pairs), pattern(&pairs));

@@ -1,6 +1,6 @@
 //! Everybody's accounts.
 
-use super::{instance_owner, page, pattern};
+use super::{instance_owner, only_owners, page, pattern};
 use crate::{
     accounts::{
         Client,
@@ -10,7 +10,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::ApiError,
-        extract::{Caller, Faults, JsonBody, Pairs, PathId, RequestId, WaitMin, after_write},
+        extract::{Caller, Faults, JsonBody, Pairs, PathId, RequestId, after_write},
+        read_models::WaitMin,
         words::UserRole,
     },
 };
@@ -192,8 +193,11 @@ pub(super) async fn change_user(
     let mut conn = app.db.acquire().await?;
     let mut lock = conn.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *lock).await?;
-    // Somebody may have demoted the caller while they waited.
-    instance_owner(&app, &caller).await?;
+    // Somebody may have demoted the caller while they waited, and the read model may not know it yet.
+    let standing = app.log.state::<User>(&StreamId::global(Kind::User, actor)).await?;
+    if standing.instance_role != Some(InstanceRole::Owner) || standing.is_disabled {
+        return Err(only_owners());
+    }
     let mut written = axum::http::HeaderMap::new();
     for command in commands {
         let position = execute(&app, &caller, &request, user, command).await?;

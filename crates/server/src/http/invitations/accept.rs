@@ -10,7 +10,8 @@ use crate::{
     http::{
         accounts::secret,
         error::ApiError,
-        extract::{Caller, JsonBody, PathId, RequestId, WaitMin, after_write, prefers_async},
+        extract::{Caller, JsonBody, PathId, RequestId, after_write, prefers_async},
+        read_models::WaitMin,
         words::TeamRole,
     },
 };

@@ -11,9 +11,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::{ApiError, Detail},
-        extract::{
-            Caller, Faults, JsonBody, PathId, PathIds, RequestId, WaitMin, after_write, idempotency_key, prefers_async,
-        },
+        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId, after_write, idempotency_key, prefers_async},
+        read_models::WaitMin,
         words::TeamRole,
     },
     mail,
@@ -225,7 +224,8 @@ fn wanted(body: &CreateBody, inviter: Role) -> Result<(Email, Role), ApiError> {
         (status = 403, description = "not_a_member; only maintainers and owners, owners only by owners, and not through an API token"),
         (status = 409, description = "already_member; invitation_revoked: the one of this key was taken back"),
         (status = 422, description = "idempotency_key_reused: the key came with another body"),
-        (status = 429, description = "rate_limited: the address was sent many invitations"),
+        (status = 429, description = "rate_limited: the address was sent many invitations, or the caller made many"),
+        (status = 503, description = "mail_busy: too much mail is waiting"),
     ))]
 async fn create_invitation(
     State(app): State<AppState>,
@@ -245,6 +245,8 @@ async fn create_invitation(
 }
 
 /// Take an invitation back: its link is dead at once
+///
+/// One that was accepted leaves the list; who joined by it stays in the team.
 #[utoipa::path(delete, path = "/api/v1/teams/{team_id}/invitations/{invitation_id}", tag = "teams",
     params(
         ("team_id" = uuid::Uuid, Path, description = "The team"),
@@ -254,7 +256,7 @@ async fn create_invitation(
         (status = 200, description = "Taken back", body = MessageBody),
         (status = 403, description = "not_a_member; only maintainers and owners, and not through an API token"),
         (status = 404, description = "invitation_not_found"),
-        (status = 409, description = "invitation_accepted"),
+        (status = 409, description = "invitation_accepted: somebody is accepting it right now"),
     ))]
 async fn revoke_invitation(
     State(app): State<AppState>,
@@ -282,7 +284,8 @@ async fn revoke_invitation(
         (status = 403, description = "not_a_member; only maintainers and owners, owners' only by owners, and not through an API token"),
         (status = 404, description = "invitation_not_found"),
         (status = 409, description = "invitation_accepted"),
-        (status = 429, description = "rate_limited: the address was sent many invitations"),
+        (status = 429, description = "rate_limited: the address was sent many invitations, or the caller made many"),
+        (status = 503, description = "mail_busy: too much mail is waiting"),
     ))]
 async fn resend_invitation(
     State(app): State<AppState>,

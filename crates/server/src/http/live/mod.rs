@@ -6,16 +6,17 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, X_TEAM_ID},
+        limit,
     },
     live::{Message, News},
 };
 use axum::{
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message as Frame, WebSocket, close_code},
+        ws::{CloseFrame, Message as Frame, WebSocket, close_code, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, HeaderValue},
-    response::Response,
+    http::{HeaderMap, HeaderValue, request::Parts},
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
@@ -59,14 +60,31 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         ("team" = Option<uuid::Uuid>, Query, description = "As X-Team-ID."),
     ),
     responses((status = 101, description = "The messages follow"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody)))]
-async fn live(
-    State(app): State<AppState>,
-    pairs: Pairs,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+async fn live(State(app): State<AppState>, pairs: Pairs, parts: Parts, upgrade: Upgrade) -> Response {
+    let credential = Credential::of(&pairs, &parts.headers);
+    match credential.check(&app).await {
+        Ok(caller) => {
+            let verdict = limit::of_caller(&app, &caller, &parts.method, parts.uri.path()).await;
+            let answer = async { watch(app, caller, credential, &pairs, upgrade).into_response() };
+            limit::guarded(verdict, answer).await
+        }
+        Err(error) => {
+            let verdict = limit::of_stranger(&app, &parts).await;
+            limit::guarded(verdict, async { error.into_response() }).await
+        }
+    }
+}
+
+/// The client's wish to go on as a WebSocket.
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+fn watch(
+    app: AppState,
+    caller: Caller,
+    credential: Credential,
+    pairs: &Pairs,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let credential = Credential::of(&pairs, &headers);
-    let caller = credential.check(&app).await?;
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
     let since = pairs.parsed::<Position>("since", "a position that an earlier message gave")?;

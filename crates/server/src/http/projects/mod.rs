@@ -4,7 +4,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::{ApiError, ErrorBody},
-        extract::{Caller, WaitMin},
+        extract::Caller,
+        read_models::{Reports, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -47,7 +48,11 @@ pub struct Projects {
 /// List projects
 #[utoipa::path(get, path = "/api/v1/projects", operation_id = "list_projects", tag = "projects",
     responses((status = 200, body = Projects), (status = 401, body = ErrorBody)))]
-async fn list_projects(State(app): State<AppState>, caller: Caller, _: WaitMin) -> Result<Json<Projects>, ApiError> {
+async fn list_projects(
+    State(app): State<AppState>,
+    caller: Caller,
+    _: WaitMin<Reports>,
+) -> Result<Json<Projects>, ApiError> {
     caller.scope(Scope::Read)?;
     let projects = queries::list_projects(&app.db, caller.team()?).await?.into_iter();
     let projects = projects.map(|row| Project {

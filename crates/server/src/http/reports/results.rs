@@ -8,7 +8,8 @@ use crate::{
     app::AppState,
     http::{
         error::{ApiError, ErrorBody},
-        extract::{Caller, Pairs, PathId, PathIds, WaitMin},
+        extract::{Caller, Pairs, PathId, PathIds},
+        read_models::{Reports, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -35,7 +36,7 @@ pub(super) async fn list_report_results(
     caller: Caller,
     PathId(id): PathId<ReportId>,
     pairs: Pairs,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::Results>, ApiError> {
     caller.scope(Scope::Read)?;
     let listing = listing(&app, caller.team()?, queries::Scope::Report(id), &pairs).await?;
@@ -50,7 +51,7 @@ pub(super) async fn get_report_result(
     State(app): State<AppState>,
     caller: Caller,
     PathIds(id, index): PathIds<ReportId, u32>,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::ResultDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let unknown = || ApiError::not_found("result_not_found", "result not found");

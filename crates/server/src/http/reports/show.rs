@@ -5,7 +5,8 @@ use crate::{
     app::AppState,
     http::{
         error::{ApiError, ErrorBody},
-        extract::{Caller, Pairs, PathId, WaitMin},
+        extract::{Caller, Pairs, PathId},
+        read_models::{Reports, WaitMin},
     },
 };
 use axum::{
@@ -39,7 +40,7 @@ pub(super) async fn list_reports(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::Reports>, ApiError> {
     caller.scope(Scope::Read)?;
     let listing = queries::list_reports(&app.db, caller.team()?, &filter(&pairs)?, &page(&pairs, 50, 100)).await?;
@@ -58,7 +59,7 @@ pub(super) async fn get_report(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<ReportId>,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::ReportDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let found = find(&app, caller.team()?, id).await?;
@@ -76,7 +77,7 @@ pub(super) async fn get_report_raw(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<ReportId>,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Response, ApiError> {
     caller.scope(Scope::Read)?;
     let team = caller.team()?;

@@ -4,7 +4,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::{ApiError, ErrorBody},
-        extract::{Caller, Pairs, PathId, WaitMin},
+        extract::{Caller, Pairs, PathId},
+        read_models::{Reports, WaitMin},
         reports::{self, dto},
     },
 };
@@ -40,7 +41,7 @@ async fn list_runs(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::Runs>, ApiError> {
     caller.scope(Scope::Read)?;
     let page = reports::page(&pairs, 50, 100);
@@ -61,7 +62,7 @@ async fn get_run(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<RunId>,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::RunDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
@@ -93,7 +94,7 @@ async fn list_run_results(
     caller: Caller,
     PathId(id): PathId<RunId>,
     pairs: Pairs,
-    _: WaitMin,
+    _: WaitMin<Reports>,
 ) -> Result<Json<dto::Results>, ApiError> {
     caller.scope(Scope::Read)?;
     let listing = reports::results_listing(&app, caller.team()?, queries::Scope::Run(id), &pairs).await?;

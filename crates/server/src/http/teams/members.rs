@@ -2,12 +2,13 @@
 
 use super::{answer, execute, meta, owner};
 use crate::{
-    accounts::users,
+    accounts::{tokens, users},
     app::AppState,
     http::{
         accounts::MessageBody,
         error::ApiError,
-        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId, WaitMin},
+        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId},
+        read_models::WaitMin,
         words::TeamRole,
     },
 };
@@ -122,7 +123,7 @@ pub(super) async fn change_member(
         ("user_id" = uuid::Uuid, Path, description = "The member; oneself to leave"),
     ),
     responses(
-        (status = 200, description = "Removed; what they made stays, their API tokens of this team stop working", body = MessageBody),
+        (status = 200, description = "Removed; what they made stays, their API tokens of this team are revoked", body = MessageBody),
         (status = 403, description = "Only team owners remove others, and not through an API token"),
         (status = 404, description = "team_not_found or member_not_found"),
         (status = 409, description = "last_owner: a team keeps at least one"),
@@ -138,6 +139,11 @@ pub(super) async fn remove_member(
     if caller.person()? != user {
         owner(&caller, team, "only team owners can remove members")?;
     }
-    let executed = execute(&app, team, Command::Remove { user }, &meta(&app, &caller, &request)).await?;
+    let mut executed = execute(&app, team, Command::Remove { user }, &meta(&app, &caller, &request)).await?;
+    match tokens::revoke_of(&app, team, user, caller.actor, Some(request.correlation())).await {
+        Ok(revoked) => executed.position = revoked.map_or(executed.position, |at| at.max(executed.position)),
+        // They are out, and so are their tokens.
+        Err(error) => tracing::warn!(%team, %user, %error, "the sweep will revoke the tokens of who has left"),
+    }
     Ok(answer(&app, &headers, &executed, MessageBody { message: "member removed" }).await)
 }

@@ -5,7 +5,8 @@ use crate::{
     app::AppState,
     http::{
         error::ApiError,
-        extract::{Caller, PathId, WaitMin},
+        extract::{Caller, PathId},
+        read_models::WaitMin,
         words::TeamRole,
     },
 };

@@ -6,9 +6,8 @@ use crate::{
     app::{App, AppState},
     http::{
         error::ApiError,
-        extract::{
-            Caller, Faults, JsonBody, PathId, PathIds, RequestId, WaitMin, after_write, idempotency_key, prefers_async,
-        },
+        extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId, after_write, idempotency_key, prefers_async},
+        read_models::WaitMin,
     },
 };
 use axum::{

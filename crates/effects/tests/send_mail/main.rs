@@ -1,6 +1,8 @@
 //! Mail over a real conversation: what is delivered, what is tried again, and what never is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the helpers of tests are tests")]
 
+mod encryption;
+
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::Clock;
@@ -39,10 +41,14 @@ struct Post {
 
 impl Post {
     async fn new() -> Self {
+        Self::with(Server::start().await).await
+    }
+
+    async fn with(server: Server) -> Self {
         scaledtest_testkit::install_crypto();
         let database = scaledtest_testkit::database().await;
         scaledtest_projections::migrate(&database.pool).await.unwrap();
-        Self { database, clock: FakeClock::default(), server: Server::start().await }
+        Self { database, clock: FakeClock::default(), server }
     }
 
     fn mailer_at(&self, port: u16) -> Mailer {
@@ -50,10 +56,15 @@ impl Post {
             host: "127.0.0.1".to_owned(),
             port,
             encryption: Encryption::Opportunistic,
+            ca_file: None,
             login: None,
             from: "ScaledTest <tests@example.com>".to_owned(),
         };
-        Mailer::new(self.pool().clone(), Arc::new(self.clock.clone()), &smtp, Arc::new(Plain)).unwrap()
+        self.mailer_with(&smtp)
+    }
+
+    fn mailer_with(&self, smtp: &Smtp) -> Mailer {
+        Mailer::new(self.pool().clone(), Arc::new(self.clock.clone()), smtp, Arc::new(Plain)).unwrap()
     }
 
     fn mailer(&self) -> Mailer {
@@ -235,6 +246,7 @@ async fn settings_that_cannot_work_are_named() {
         host: "127.0.0.1".to_owned(),
         port: 25,
         encryption: Encryption::None,
+        ca_file: None,
         login: None,
         from: "nobody".to_owned(),
     };

@@ -3,6 +3,7 @@
 use super::{Answer, TestApp, config};
 use axum::http::Method;
 use reqwest::{Url, redirect::Policy};
+use scaledtest_domain::TeamId;
 use scaledtest_server::config::{Config, Credentials, Github, Oidc, system_clock};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,6 +104,20 @@ impl Providers {
         url.set_query(None);
         let answer: Value = reqwest::Client::new().post(url).body(body).send().await.unwrap().json().await.unwrap();
         answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A token for uploads, of a workflow that a team trusts from now on: an owner's access token says so.
+    pub async fn upload_token(&self, server: &TestApp, owner: &str, team: TeamId) -> String {
+        let rule = json!({"issuer": self.places.oidc, "repository": "octo/app"});
+        server.post(owner, &format!("/api/v1/teams/{team}/trusted-publishers"), rule).await.expect(201);
+        let now = server.now().timestamp();
+        let claims = json!({
+            "iss": self.places.oidc, "aud": config().base_url, "sub": "repo:octo/app", "jti": uuid::Uuid::new_v4(),
+            "iat": now, "exp": now + 300, "repository": "octo/app", "ref": "refs/heads/main",
+        });
+        let body = json!({"token": self.workflow_token("rsa", claims).await, "team_id": team});
+        let answer = server.post("", "/api/v1/auth/oidc-exchange", body).await.expect(200);
+        answer["access_token"].as_str().unwrap().to_owned()
     }
 
     /// A page of the process that answers with JSON.

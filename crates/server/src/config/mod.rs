@@ -115,8 +115,8 @@ struct AuthArgs {
     /// File that holds the value of ST_JWT_SECRET
     #[arg(long, env = "ST_JWT_SECRET_FILE", conflicts_with = "jwt_secret")]
     jwt_secret_file: Option<PathBuf>,
-    /// Derives other secrets; at least 32 bytes [default: generated once into the data directory, else derived from the
-    /// JWT secret]
+    /// Derives other secrets; at least 32 bytes [default: the data directory's if it has one, else derived from a given
+    /// ST_JWT_SECRET, else generated once into the data directory]
     #[arg(long, env = "ST_HMAC_SECRET", hide_env_values = true)]
     hmac_secret: Option<SecretString>,
     /// File that holds the value of ST_HMAC_SECRET

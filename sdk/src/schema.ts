@@ -3294,6 +3294,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign_origin */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description reset_expired: the link is unknown, used or too old */
             410: {
                 headers: {
@@ -3707,7 +3716,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description other_account, account_disabled, email_domain_not_allowed or token_not_allowed */
+            /** @description other_account, account_disabled, email_domain_not_allowed, token_not_allowed, foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5999,6 +6008,15 @@ export interface operations {
             };
             /** @description Faulty fields, each named in details */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description foreign_origin */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

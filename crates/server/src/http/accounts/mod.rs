@@ -8,6 +8,7 @@ mod own_sessions;
 mod recovery;
 mod session;
 
+pub(in crate::http) use cookie::check_origin;
 pub(in crate::http) use session::secret;
 
 use crate::{

@@ -61,6 +61,7 @@ pub(super) async fn register(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
     let email = checked(&body)?;
     admission::admit(&app, &email, admission::Way::Uninvited).await?;
     let name = body.display_name;
@@ -108,6 +109,7 @@ pub(super) async fn login(
     headers: HeaderMap,
     JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
     let mut faults = Faults::default();
     faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
     rules::check_present(&mut faults, "password", &body.password);

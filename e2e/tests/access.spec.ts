@@ -299,6 +299,11 @@ test("the pages of a team and of a person are accessible", async ({ page, signed
   await page.goto("/profile");
   await expect(page.getByText("This device")).toBeVisible();
   await inspect(page, "profile");
+  // Who is signed in is sent on from there, but not past an error.
+  await page.goto("/login?error=oauth_state");
+  await expect(page.getByRole("alert")).toBeVisible();
+  await page.goto("/login");
+  await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
 });
 
 test("the public pages of accounts are accessible", async ({ page, browser, baseURL, signedUp }) => {

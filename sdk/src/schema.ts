@@ -218,6 +218,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let an account elsewhere sign the caller in no longer
+         * @description Ends no session: see sessions.
+         */
+        delete: operations["unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -437,7 +457,8 @@ export interface paths {
         };
         /**
          * Go to a provider to sign in
-         * @description For browsers. With `link=1` whoever is signed in here can sign in there from then on.
+         * @description For browsers. With `link=1` whoever is signed in here can sign in there from then on; what goes wrong is told at the page
+         *     to end at.
          */
         get: operations["start_oauth"];
         put?: never;
@@ -459,7 +480,8 @@ export interface paths {
          * Where a provider sends people back to
          * @description For browsers. Ends at the page that was wanted, with a session; or at /login with `error`: `oauth_denied`, `oauth_state`,
          *     `oauth_failed`, `oauth_email_unverified`, `oauth_account_exists`, `registration_closed`, `email_domain_not_allowed`,
-         *     `account_disabled`.
+         *     `email_not_verified`, `account_disabled`. Who was linking ends at the page that was wanted in any case, perhaps with
+         *     `error`: also `session_over`.
          */
         get: operations["finish_oauth"];
         put?: never;
@@ -1538,6 +1560,8 @@ export interface components {
         };
         /** @description An account elsewhere that signs the caller in. */
         Identity: {
+            /** Format: uuid */
+            id: string;
             /** Format: date-time */
             linked_at: string;
             /** @description What they are called there. */
@@ -2806,6 +2830,65 @@ export interface operations {
             };
         };
     };
+    unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list has it */
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Unlinked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description token_not_allowed: API tokens are not for accounts */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description identity_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description last_way_in: the caller has no password, and no other such account */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3527,7 +3610,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            /** @description To the provider; a cookie oauth_state_* binds what comes back to this browser */
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -6119,7 +6202,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            /** @description To the provider; a cookie oauth_state_* binds what comes back to this browser */
             307: {
                 headers: {
                     [name: string]: unknown;

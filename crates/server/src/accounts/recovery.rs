@@ -5,6 +5,7 @@ use super::{
     audit::{self, Action},
     email::Email,
     links::{self, Purpose},
+    oauth::identities,
     sessions, users,
     users::User,
 };
@@ -75,7 +76,8 @@ pub async fn request_reset(app: &App, email: &Email, client: &Client) -> Result<
     Ok(())
 }
 
-/// Sets a new password by a link; every session ends, and every other such link is useless.
+/// Sets a new password by a link; every session ends, every other such link is useless, and identities that were linked
+/// before the address was proven are gone: they may be those of whoever made the account before its owner came.
 ///
 /// # Errors
 /// 410 `reset_expired` for a link that is unknown, used or too old.
@@ -100,6 +102,8 @@ pub async fn reset_password(app: &App, token: &str, new: SecretString, client: &
         .execute(&mut *tx)
         .await?;
     sessions::end_all_in(&mut tx, user, None).await?;
+    // After the sessions: what one of them is linking right now is seen.
+    identities::forget_unproven(&mut tx, user).await?;
     links::forget(&mut tx, user, Purpose::ResetPassword).await?;
     tx.commit().await?;
     // Whoever reads the mail is no guesser.

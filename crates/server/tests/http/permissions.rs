@@ -36,7 +36,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "end_sessions"
         | "change_password"
         | "resend_verification"
-        | "list_identities" => Signed,
+        | "list_identities"
+        | "unlink_identity" => Signed,
         "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
         | "list_settings" => InstanceOwner,
         "list_projects"

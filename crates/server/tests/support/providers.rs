@@ -156,27 +156,31 @@ pub struct Browser<'a> {
     server: &'a TestApp,
     client: reqwest::Client,
     pub refresh: Option<String>,
-    pub state: Option<String>,
+    /// Names and values of the cookies of sign-ins that were begun, the oldest first.
+    pub states: Vec<(String, String)>,
 }
 
 impl<'a> Browser<'a> {
     pub fn new(server: &'a TestApp) -> Self {
         let client = reqwest::Client::builder().redirect(Policy::none()).cookie_store(true).build().unwrap();
-        Self { server, client, refresh: None, state: None }
+        Self { server, client, refresh: None, states: Vec::new() }
     }
 
     /// Asks the server for a page.
     pub async fn get(&mut self, path: &str) -> Answer {
-        let cookies = [("refresh_token", &self.refresh), ("oauth_state", &self.state)];
-        let cookies = cookies.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
-        let header = cookies.collect::<Vec<_>>().join("; ");
+        let refresh = self.refresh.iter().map(|value| format!("refresh_token={value}"));
+        let states = self.states.iter().map(|(name, value)| format!("{name}={value}"));
+        let header = refresh.chain(states).collect::<Vec<_>>().join("; ");
         let answer = self.server.call(Method::GET, path, &[("cookie", header)], None).await;
         for cookie in answer.headers.get_all("set-cookie") {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             let value = Some(value.to_owned()).filter(|value| !value.is_empty());
             match name {
                 "refresh_token" => self.refresh = value,
-                "oauth_state" => self.state = value,
+                state if state.starts_with("oauth_state_") => {
+                    self.states.retain(|(known, _)| known != state);
+                    self.states.extend(value.map(|value| (state.to_owned(), value)));
+                }
                 other => panic!("a cookie called {other}"),
             }
         }

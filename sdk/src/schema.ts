@@ -2929,7 +2929,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description account_disabled: the password was right, but the account is switched off */
+            /** @description account_disabled or email_not_verified: the password was right, but the account is switched off, or the mailed link has to be opened first; or foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3261,7 +3261,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description registration_closed or email_domain_not_allowed */
+            /** @description registration_closed, email_domain_not_allowed or foreign_origin; or email_not_verified: the account is made, and the mailed link has to be opened first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5813,7 +5813,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description account_disabled: the password was right, but the account is switched off */
+            /** @description account_disabled or email_not_verified: the password was right, but the account is switched off, or the mailed link has to be opened first; or foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6038,7 +6038,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description registration_closed or email_domain_not_allowed */
+            /** @description registration_closed, email_domain_not_allowed or foreign_origin; or email_not_verified: the account is made, and the mailed link has to be opened first */
             403: {
                 headers: {
                     [name: string]: unknown;

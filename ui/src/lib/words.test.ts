@@ -3,7 +3,7 @@ import { formatWait, humanize, invitationProblem, linkProblem, metadataLine, sig
 
 describe("what a code on the sign-in page says", () => {
   it("is a sentence for each code of the server", () => {
-    const codes = ["oauth_denied", "oauth_state", "oauth_failed", "oauth_email_unverified", "oauth_account_exists", "registration_closed", "email_domain_not_allowed", "account_disabled"];
+    const codes = ["oauth_denied", "oauth_state", "oauth_failed", "oauth_email_unverified", "oauth_account_exists", "registration_closed", "email_domain_not_allowed", "email_not_verified", "account_disabled"];
     const sentences = codes.map(signInProblem);
     expect(new Set(sentences).size).toBe(codes.length);
     for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z].*\.$/);

@@ -7,6 +7,7 @@ const SIGN_IN: Record<string, string> = {
   oauth_account_exists: "There is an account with this e-mail address already. Sign in with its password, then link the two on your profile page.",
   registration_closed: "New accounts need an invitation here. Ask somebody of your team for one.",
   email_domain_not_allowed: "Accounts with this e-mail domain are not allowed here.",
+  email_not_verified: "Your e-mail address is not verified yet. Open the link that was mailed to it, then sign in.",
   account_disabled: "This account is switched off. Ask the owner of this server.",
 };
 

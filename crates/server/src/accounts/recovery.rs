@@ -1,7 +1,7 @@
 //! New passwords and proven addresses.
 
 use super::{
-    Client, attempts,
+    Client, admission, attempts,
     audit::{self, Action},
     email::Email,
     links::{self, Purpose},
@@ -15,7 +15,7 @@ use crate::{
     mail::{self, NewMail, Template},
 };
 use chrono::{DateTime, Utc};
-use scaledtest_domain::{ErrorKind, UserId};
+use scaledtest_domain::{ErrorKind, InstanceRole, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
@@ -166,6 +166,15 @@ pub async fn verify_email(app: &App, token: &str, client: &Client) -> Result<(),
     tx.commit().await?;
     audit::note(app, Action::EmailVerified, Some(user), None, client).await;
     Ok(())
+}
+
+/// As [`admission::check_proven`], and whoever is refused is mailed another link.
+pub(crate) async fn insist_on_proof(app: &App, user: &User, role: InstanceRole) -> Result<(), ApiError> {
+    let proven = admission::check_proven(app, user, role);
+    if proven.is_err() {
+        queue_verification(app, user).await;
+    }
+    proven
 }
 
 /// Queues a mail with a link that proves the address, where mail is sent at all and the address is not proven. That it

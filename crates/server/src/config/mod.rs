@@ -128,7 +128,8 @@ struct AuthArgs {
     /// Who may make an account: anybody, only who was invited, or nobody. The very first account can always be made
     #[arg(long, env = "ST_REGISTRATION", value_enum, default_value_t)]
     registration: Registration,
-    /// Domains that e-mail addresses of accounts may have, with commas: example.com,example.org; any when empty
+    /// Domains that e-mail addresses of accounts may have, with commas: example.com,example.org; any when empty. Proven only
+    /// where mail is sent; without ST_SMTP_HOST anybody can type an address of such a domain
     #[arg(long, env = "ST_ALLOWED_EMAIL_DOMAINS", value_delimiter = ',')]
     allowed_email_domains: Vec<String>,
     /// How long a session lives without being used

@@ -5,7 +5,10 @@ use crate::support::{
     providers::{Browser, Does, Providers, octocat, person},
 };
 use scaledtest_domain::UserId;
-use scaledtest_server::accounts::{recovery, users};
+use scaledtest_server::{
+    accounts::{recovery, users},
+    config::{Mail, MailEncryption},
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -191,4 +194,29 @@ async fn the_same_number_at_another_server_is_somebody_else() {
     let mut again = Browser::new(&server);
     again.sign_in("/auth/github", &octocat(1, "ada@example.com", true)).await;
     assert_eq!(again.me().await.0["id"], ada["id"]);
+}
+
+#[tokio::test]
+async fn where_addresses_must_be_proven_another_provider_is_no_way_around_it() {
+    let providers = Providers::start().await;
+    let server = providers.server().await;
+    server.register("first@example.com").await;
+    let bob = server.register("bob@example.com").await;
+    let octo = octocat(1, "octo@example.com", true);
+    assert_eq!(browser(&server, &bob).sign_in(LINK, &octo).await, "/profile");
+    let mut config = providers.config();
+    config.allowed_email_domains = vec!["example.com".to_owned()];
+    config.mail = Some(Mail {
+        host: "127.0.0.1".to_owned(),
+        port: 25,
+        encryption: MailEncryption::None,
+        login: None,
+        from: "tests@example.com".to_owned(),
+    });
+    let strict = TestApp::start_without_projections(config, Arc::clone(&server.database), server.app.log.clone()).await;
+    strict.clock.set(server.now());
+    let page = Browser::new(&strict).sign_in("/auth/github", &octo).await;
+    assert_eq!(page, "/login?error=email_not_verified&return_to=/");
+    prove(&server, bob.user).await;
+    assert_eq!(Browser::new(&strict).sign_in("/auth/github", &octo).await, "/");
 }

@@ -7,7 +7,7 @@ use crate::{
         admission::{self, Way},
         audit::{self, Action, Circumstances},
         email::Email,
-        registration, sessions, users,
+        recovery, registration, sessions, users,
         users::User,
     },
     app::App,
@@ -111,6 +111,8 @@ pub(crate) async fn sign_in(
     for _ in 0..TRIES {
         let Some(mut found) = find_or_make(app, profile, correlation, client).await? else { continue };
         not_disabled(app, found.user.id).await?;
+        let role = users::instance_role(app, found.user.id).await?;
+        recovery::insist_on_proof(app, &found.user, role).await?;
         let joined = teams::join(app, found.user.id, profile, correlation).await;
         found.position = found.position.max(joined);
         let circumstances = circumstances(found.user.id, profile.provider.as_str());

@@ -326,6 +326,7 @@ test("the public pages of accounts are accessible", async ({ page, browser, base
   await expect(refused.getByRole("heading", { name: "No such invitation" })).toBeVisible();
   await inspect(refused, "invitation-unknown");
   await refused.goto("/verify-email/nonsense");
+  await refused.getByRole("button", { name: "Verify Address" }).click();
   await expect(refused.getByRole("heading", { name: "This link is no longer good" })).toBeVisible();
   await inspect(refused, "verify-email");
   await refused.context().close();

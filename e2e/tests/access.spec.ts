@@ -299,6 +299,11 @@ test("the pages of a team and of a person are accessible", async ({ page, signed
   await page.goto("/profile");
   await expect(page.getByText("This device")).toBeVisible();
   await inspect(page, "profile");
+  // Who is signed in is sent on from there, but not past an error.
+  await page.goto("/login?error=oauth_state");
+  await expect(page.getByRole("alert")).toBeVisible();
+  await page.goto("/login");
+  await expect(page.getByRole("heading", { name: "Dashboard" })).toBeVisible();
 });
 
 test("the public pages of accounts are accessible", async ({ page, browser, baseURL, signedUp }) => {
@@ -321,6 +326,7 @@ test("the public pages of accounts are accessible", async ({ page, browser, base
   await expect(refused.getByRole("heading", { name: "No such invitation" })).toBeVisible();
   await inspect(refused, "invitation-unknown");
   await refused.goto("/verify-email/nonsense");
+  await refused.getByRole("button", { name: "Verify Address" }).click();
   await expect(refused.getByRole("heading", { name: "This link is no longer good" })).toBeVisible();
   await inspect(refused, "verify-email");
   await refused.context().close();

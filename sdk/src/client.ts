@@ -169,6 +169,11 @@ export class ScaledTest {
     return (await this.#ask<{ identities: T.Identity[] }>("GET", "/api/v1/auth/identities")).identities;
   }
 
+  /** Lets an account elsewhere sign one in no longer; refused (`last_way_in`) if nothing else would. */
+  async unlinkIdentity(identityId: string): Promise<void> {
+    await this.#ask("DELETE", `/api/v1/auth/identities/${part(identityId)}`);
+  }
+
   /** Where one is signed in, the latest used first. */
   async sessions(): Promise<T.DeviceSession[]> {
     return (await this.#ask<{ sessions: T.DeviceSession[] }>("GET", "/api/v1/auth/sessions")).sessions;

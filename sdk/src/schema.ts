@@ -218,6 +218,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Let an account elsewhere sign the caller in no longer
+         * @description Ends no session: see sessions.
+         */
+        delete: operations["unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/login": {
         parameters: {
             query?: never;
@@ -437,7 +457,8 @@ export interface paths {
         };
         /**
          * Go to a provider to sign in
-         * @description For browsers. With `link=1` whoever is signed in here can sign in there from then on.
+         * @description For browsers. With `link=1` whoever is signed in here can sign in there from then on; what goes wrong is told at the page
+         *     to end at.
          */
         get: operations["start_oauth"];
         put?: never;
@@ -459,7 +480,8 @@ export interface paths {
          * Where a provider sends people back to
          * @description For browsers. Ends at the page that was wanted, with a session; or at /login with `error`: `oauth_denied`, `oauth_state`,
          *     `oauth_failed`, `oauth_email_unverified`, `oauth_account_exists`, `registration_closed`, `email_domain_not_allowed`,
-         *     `account_disabled`.
+         *     `email_not_verified`, `account_disabled`. Who was linking ends at the page that was wanted in any case, perhaps with
+         *     `error`: also `session_over`.
          */
         get: operations["finish_oauth"];
         put?: never;
@@ -1541,6 +1563,8 @@ export interface components {
         };
         /** @description An account elsewhere that signs the caller in. */
         Identity: {
+            /** Format: uuid */
+            id: string;
             /** Format: date-time */
             linked_at: string;
             /** @description What they are called there. */
@@ -2813,6 +2837,65 @@ export interface operations {
             };
         };
     };
+    unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As the list has it */
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Unlinked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description token_not_allowed: API tokens are not for accounts */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description identity_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description last_way_in: the caller has no password, and no other such account */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -2853,7 +2936,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description account_disabled: the password was right, but the account is switched off */
+            /** @description account_disabled or email_not_verified: the password was right, but the account is switched off, or the mailed link has to be opened first; or foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3194,7 +3277,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description registration_closed or email_domain_not_allowed */
+            /** @description registration_closed, email_domain_not_allowed or foreign_origin; or email_not_verified: the account is made, and the mailed link has to be opened first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3303,6 +3386,15 @@ export interface operations {
             };
             /** @description Faulty fields, each named in details */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description foreign_origin */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3534,7 +3626,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            /** @description To the provider; a cookie oauth_state_* binds what comes back to this browser */
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -3723,7 +3815,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description other_account, account_disabled, email_domain_not_allowed or token_not_allowed */
+            /** @description other_account, account_disabled, email_domain_not_allowed, token_not_allowed, foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5755,7 +5847,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description account_disabled: the password was right, but the account is switched off */
+            /** @description account_disabled or email_not_verified: the password was right, but the account is switched off, or the mailed link has to be opened first; or foreign_origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5989,7 +6081,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description registration_closed or email_domain_not_allowed */
+            /** @description registration_closed, email_domain_not_allowed or foreign_origin; or email_not_verified: the account is made, and the mailed link has to be opened first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6042,6 +6134,15 @@ export interface operations {
             };
             /** @description Faulty fields, each named in details */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description foreign_origin */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6144,7 +6245,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description To the provider; the cookie oauth_state binds what comes back to this browser */
+            /** @description To the provider; a cookie oauth_state_* binds what comes back to this browser */
             307: {
                 headers: {
                     [name: string]: unknown;

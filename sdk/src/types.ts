@@ -102,6 +102,7 @@ export interface DeviceSession {
 
 /** An account elsewhere through which one signs in. */
 export interface Identity {
+  id: string;
   provider: string;
   name?: string | null;
   linked_at: string;

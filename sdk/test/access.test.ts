@@ -77,5 +77,9 @@ it("sends only the filters that are set, and fetches the CSV with the session", 
 it("keeps ids in their segment of the path", async () => {
   const { client, seen } = await signedIn((_request, response) => { json(response, 200, { message: "ok" }); });
   await client.removeMember("t/1", "../u");
-  expect(seen[0]?.url).toBe("/api/v1/teams/t%2F1/members/..%2Fu");
+  await client.unlinkIdentity("../i");
+  expect(seen.map(({ method, url }) => [method, url])).toEqual([
+    ["DELETE", "/api/v1/teams/t%2F1/members/..%2Fu"],
+    ["DELETE", "/api/v1/auth/identities/..%2Fi"],
+  ]);
 });

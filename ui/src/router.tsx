@@ -6,6 +6,7 @@ import {
   parseSearch,
   readAdminSearch,
   readAuthSearch,
+  readProfileSearch,
   readResultSearch,
   readRunSearch,
   stringifySearch,
@@ -43,10 +44,10 @@ const root = createRootRoute({
 
 const auth = overlaying(readAuthSearch);
 
-/** Somebody who is signed in has nothing to do there. */
+/** Somebody who is signed in has nothing to do there, but to read what went wrong. */
 const onward = ({ search }: { search: AuthSearch }) => {
   // eslint-disable-next-line @typescript-eslint/only-throw-error -- the router's way to redirect
-  if (client.session) throw redirect({ href: search.return_to ?? "/" });
+  if (client.session && search.error === undefined) throw redirect({ href: search.return_to ?? "/" });
 };
 
 // The sign-in, start and reports pages come with the first file; each of the others is fetched when it is opened.
@@ -93,6 +94,7 @@ const personal = [
   createRoute({
     getParentRoute: () => app,
     path: "/profile",
+    validateSearch: overlaying(readProfileSearch),
     component: lazyRouteComponent(() => import("./routes/profile/Profile.tsx"), "Profile"),
   }),
   createRoute({

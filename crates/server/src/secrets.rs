@@ -40,11 +40,13 @@ pub enum SecretError {
 impl Secrets {
     /// Takes what is given; what is not given is read from `<dir>/secrets/`, where it is generated once (mode 0600).
     ///
-    /// Without a directory the HMAC key is derived from the JWT key.
+    /// The HMAC key is derived from a JWT key that is given, unless the directory holds one from before: replicas that share
+    /// nothing but the given key must come to the same one.
     ///
     /// # Errors
     /// When a key is missing or too short, or a file refuses.
     pub fn resolve(jwt: Option<Vec<u8>>, hmac: Option<Vec<u8>>, dir: Option<&Path>) -> Result<Self, SecretError> {
+        let is_shared = jwt.is_some();
         let jwt = match (jwt, dir) {
             (Some(given), _) => given,
             (None, Some(dir)) => kept(dir, "jwt")?,
@@ -52,8 +54,8 @@ impl Secrets {
         };
         let hmac = match (hmac, dir) {
             (Some(given), _) => given,
-            (None, Some(dir)) => kept(dir, "hmac")?,
-            (None, None) => sign(&jwt, &[b"scaledtest hmac key v1"]).to_vec(),
+            (None, Some(dir)) if !is_shared || is_kept(dir, "hmac")? => kept(dir, "hmac")?,
+            (None, _) => sign(&jwt, &[b"scaledtest hmac key v1"]).to_vec(),
         };
         Self::new(jwt, hmac)
     }
@@ -100,6 +102,11 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn is_kept(dir: &Path, name: &str) -> Result<bool, SecretError> {
+    let path = dir.join("secrets").join(name);
+    path.try_exists().map_err(|source| SecretError::File { path: path.display().to_string(), source })
+}
+
 fn kept(dir: &Path, name: &str) -> Result<Vec<u8>, SecretError> {
     let dir = dir.join("secrets");
     let path = dir.join(name);
@@ -138,6 +145,18 @@ mod tests {
         let mode = fs::metadata(dir.path().join("secrets/jwt")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path().join("secrets")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn replicas_that_share_the_jwt_secret_alone_have_the_same_hmac_key_and_a_generated_one_stays() {
+        let given = || Some(vec![b'x'; 32]);
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let hmac = |dir: Option<&Path>| Secrets::resolve(given(), None, dir).unwrap().hmac.expose_secret().clone();
+        assert_eq!(hmac(Some(one.path())), hmac(Some(other.path())));
+        assert_eq!(hmac(Some(one.path())), hmac(None));
+        assert_eq!(fs::read_dir(one.path()).unwrap().count(), 0, "nothing is generated");
+        let before = Secrets::resolve(None, None, Some(one.path())).unwrap();
+        assert_eq!(&hmac(Some(one.path())), before.hmac.expose_secret());
     }
 
     #[test]

@@ -126,6 +126,11 @@ export function readAuthSearch(values: Record<string, unknown>): AuthSearch {
   return compact({ return_to: readReturnTo(values.return_to), error: text(values.error) });
 }
 
+/** What the profile page reads from its address: why an account elsewhere was not linked. */
+export function readProfileSearch(values: Record<string, unknown>): { error?: string } {
+  return compact({ error: text(values.error) });
+}
+
 /** The filters of the administration page. `user` is a search; the rest belongs to the audit log. */
 export interface AdminSearch {
   user?: string;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { formatWait, humanize, invitationProblem, metadataLine, signInProblem } from "./words.ts";
+import { formatWait, humanize, invitationProblem, linkProblem, metadataLine, signInProblem } from "./words.ts";
 
 describe("what a code on the sign-in page says", () => {
   it("is a sentence for each code of the server", () => {
-    const codes = ["oauth_denied", "oauth_state", "oauth_failed", "oauth_email_unverified", "oauth_account_exists", "registration_closed", "email_domain_not_allowed", "account_disabled"];
+    const codes = ["oauth_denied", "oauth_state", "oauth_failed", "oauth_email_unverified", "oauth_account_exists", "registration_closed", "email_domain_not_allowed", "email_not_verified", "account_disabled"];
     const sentences = codes.map(signInProblem);
     expect(new Set(sentences).size).toBe(codes.length);
     for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z].*\.$/);
@@ -16,6 +16,14 @@ describe("what a code on the sign-in page says", () => {
     expect(signInProblem(undefined)).toBeUndefined();
     expect(signInProblem("")).toBeUndefined();
   });
+});
+
+it("linking has words of its own where signing in means something else", () => {
+  expect(linkProblem("oauth_account_exists")).not.toBe(signInProblem("oauth_account_exists"));
+  expect(linkProblem("session_over")).toMatch(/start again/);
+  expect(linkProblem("oauth_denied")).toBe(signInProblem("oauth_denied"));
+  expect(linkProblem("toString")).toBe(signInProblem("toString"));
+  expect(linkProblem(undefined)).toBeUndefined();
 });
 
 it("an invitation that is no good is explained, other errors are not", () => {

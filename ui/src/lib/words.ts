@@ -4,9 +4,10 @@ const SIGN_IN: Record<string, string> = {
   oauth_state: "That sign-in took too long or began in another browser. Please start again.",
   oauth_failed: "The other service did not answer as expected. Please try again.",
   oauth_email_unverified: "The other service has not verified your e-mail address. Verify it there, then try again.",
-  oauth_account_exists: "There is an account with this e-mail address already. Sign in with its password.",
+  oauth_account_exists: "There is an account with this e-mail address already. Sign in with its password, then link the two on your profile page.",
   registration_closed: "New accounts need an invitation here. Ask somebody of your team for one.",
   email_domain_not_allowed: "Accounts with this e-mail domain are not allowed here.",
+  email_not_verified: "Your e-mail address is not verified yet. Open the link that was mailed to it, then sign in.",
   account_disabled: "This account is switched off. Ask the owner of this server.",
 };
 
@@ -14,6 +15,17 @@ const SIGN_IN: Record<string, string> = {
 export function signInProblem(code: string | undefined): string | undefined {
   if (code === undefined || code === "") return undefined;
   return Object.hasOwn(SIGN_IN, code) ? SIGN_IN[code] : "The sign-in did not work. Please try again.";
+}
+
+/** What is not the same when somebody who is signed in links an account elsewhere. */
+const LINK: Record<string, string> = {
+  oauth_account_exists: "That account is linked to somebody else here already.",
+  session_over: "The session in which you began to link an account is over. Please start again.",
+};
+
+/** The sentence for `/profile?error=<code>`. */
+export function linkProblem(code: string | undefined): string | undefined {
+  return code !== undefined && Object.hasOwn(LINK, code) ? LINK[code] : signInProblem(code);
 }
 
 const INVITATION: Record<string, { title: string; text: string }> = {

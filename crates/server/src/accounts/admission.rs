@@ -1,7 +1,8 @@
 //! Who may have a new account here. The one rule, for every way that leads to one.
 
-use super::email::Email;
+use super::{email::Email, users::User};
 use crate::{app::App, config::Registration, http::error::ApiError};
+use scaledtest_domain::InstanceRole;
 
 /// How somebody comes to want an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,20 @@ pub(crate) fn check_domain(app: &App, email: &Email) -> Result<(), ApiError> {
     }
     let message = "accounts with an address of this domain cannot be made here";
     Err(ApiError::forbidden("email_domain_not_allowed", message))
+}
+
+/// Refuses a session to who has not proven their address, where only some domains may have accounts and mail can prove it:
+/// else anybody could claim an address there. An owner of the instance gets in all the same: somebody has to mend the mail.
+///
+/// # Errors
+/// 403 `email_not_verified`.
+pub(crate) fn check_proven(app: &App, user: &User, role: InstanceRole) -> Result<(), ApiError> {
+    let is_asked = !app.config.allowed_email_domains.is_empty() && app.config.mail.is_some();
+    if !is_asked || user.email_verified || role == InstanceRole::Owner {
+        return Ok(());
+    }
+    let message = "your address is not verified yet: open the link that was mailed to it, then sign in";
+    Err(ApiError::forbidden("email_not_verified", message))
 }
 
 /// Whether there is no account yet.

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Who issues.
 const ISSUER: &str = "scaledtest";
+/// How far the clocks of replicas may differ, seconds.
+const LEEWAY: i64 = 60;
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub(crate) struct Claims {
     pub iat: i64,
     /// Seconds since the epoch.
     pub exp: i64,
+    /// Seconds since the epoch; we write none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     pub uid: UserId,
     pub email: String,
     /// `owner` for the instance owner, `maintainer` for everybody else.
@@ -87,6 +92,7 @@ impl Keys {
             sub: user,
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
+            nbf: None,
             uid: user,
             email: email.to_owned(),
             role: role_word(role).to_owned(),
@@ -97,10 +103,14 @@ impl Keys {
         Ok((token.map_err(|error| ApiError::internal(&error))?, expires_at))
     }
 
-    /// What a token says, if it is ours and has not expired.
+    /// What a token says, if it is ours, its time has come, and it has not expired.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, ApiError> {
         let decoded = decode::<Claims>(token, &self.decoding, &self.validation);
-        let claims = decoded.map_err(|_| ApiError::unauthenticated("invalid_token", "invalid token"))?.claims;
+        let invalid = || ApiError::unauthenticated("invalid_token", "invalid token");
+        let claims = decoded.map_err(|_| invalid())?.claims;
+        if claims.iat.max(claims.nbf.unwrap_or(claims.iat)) > now.timestamp().saturating_add(LEEWAY) {
+            return Err(invalid());
+        }
         if claims.exp <= now.timestamp() {
             return Err(ApiError::unauthenticated("token_expired", "the access token has expired"));
         }
@@ -135,6 +145,22 @@ mod tests {
         let claims = keys.verify(&token, noon() + TimeDelta::seconds(899)).unwrap();
         assert_eq!((claims.role.as_str(), claims.tid), ("owner", None));
         assert_eq!(keys.verify(&token, noon() + TimeDelta::seconds(900)).unwrap_err().code(), "token_expired");
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_refused_and_a_minute_is_none() {
+        let keys = keys(1);
+        let claims = keys.verify(&issue(&keys), noon()).unwrap();
+        let second = noon().timestamp();
+        for (iat, nbf, good) in [
+            (second + 60, None, true),
+            (second + 61, None, false),
+            (second, Some(second + 60), true),
+            (second, Some(second + 61), false),
+        ] {
+            let token = encode(&Header::default(), &Claims { iat, nbf, ..claims.clone() }, &keys.encoding).unwrap();
+            assert_eq!(keys.verify(&token, noon()).is_ok(), good, "{iat} {nbf:?}");
+        }
     }
 
     #[test]

@@ -14,14 +14,13 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 use uuid::Uuid;
 
 /// How long a workflow may upload after it has shown its own token.
 const LIFE: TimeDelta = TimeDelta::minutes(15);
 /// What was read of a rule is trusted this long; removing it elsewhere takes effect after it at the latest.
-const TRUSTED: Duration = Duration::from_secs(1);
+const TRUSTED: TimeDelta = TimeDelta::seconds(1);
 /// Rules remembered at once.
 const REMEMBERED: usize = 10_000;
 /// Rules that a team may have.
@@ -31,7 +30,7 @@ const MOST: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Tokens {
     seal: Seal,
-    cache: Mutex<HashMap<PublisherId, (Instant, access::Publisher)>>,
+    cache: Mutex<HashMap<PublisherId, (DateTime<Utc>, access::Publisher)>>,
 }
 
 /// What such a token says.
@@ -55,12 +54,14 @@ impl Tokens {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(&publisher);
     }
 
-    fn cached(&self, publisher: PublisherId) -> Option<access::Publisher> {
+    fn cached(&self, publisher: PublisherId, now: DateTime<Utc>) -> Option<access::Publisher> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.get(&publisher).filter(|(since, _)| since.elapsed() < TRUSTED).map(|(_, known)| known.clone())
+        // A clock that was set back trusts nothing from its future.
+        let trusted = |since: &DateTime<Utc>| (*since..*since + TRUSTED).contains(&now);
+        cache.get(&publisher).filter(|(since, _)| trusted(since)).map(|(_, known)| known.clone())
     }
 
-    fn remember(&self, since: Instant, publisher: access::Publisher) {
+    fn remember(&self, since: DateTime<Utc>, publisher: access::Publisher) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= REMEMBERED {
             cache.clear();
@@ -79,15 +80,15 @@ pub(crate) fn issue(app: &App, publisher: &access::Publisher) -> Result<(String,
 pub(crate) async fn look_up(app: &App, token: &str) -> Result<access::Publisher, ApiError> {
     let invalid = || ApiError::unauthenticated("invalid_token", "invalid token");
     let tokens = &app.upload_tokens;
-    let (claims, holds) = tokens.seal.open::<Claims>(token, app.clock.now()).ok_or_else(invalid)?;
+    // Taken before the question, so that a removal in between cannot be outlived.
+    let asked = app.clock.now();
+    let (claims, holds) = tokens.seal.open::<Claims>(token, asked).ok_or_else(invalid)?;
     if !holds {
         return Err(ApiError::unauthenticated("token_expired", "the upload token has expired"));
     }
-    let known = match tokens.cached(claims.sub) {
+    let known = match tokens.cached(claims.sub, asked) {
         Some(known) => known,
         None => {
-            // Taken before the question, so that a removal in between cannot be outlived.
-            let asked = Instant::now();
             let known = access::publisher(&app.db, claims.sub).await?.ok_or_else(invalid)?;
             tokens.remember(asked, known.clone());
             known

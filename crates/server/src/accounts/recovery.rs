@@ -1,10 +1,11 @@
 //! New passwords and proven addresses.
 
 use super::{
-    Client, attempts,
+    Client, admission, attempts,
     audit::{self, Action},
     email::Email,
     links::{self, Purpose},
+    oauth::identities,
     sessions, users,
     users::User,
 };
@@ -14,7 +15,7 @@ use crate::{
     mail::{self, NewMail, Template},
 };
 use chrono::{DateTime, Utc};
-use scaledtest_domain::{ErrorKind, UserId};
+use scaledtest_domain::{ErrorKind, InstanceRole, UserId};
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
@@ -79,7 +80,8 @@ pub async fn request_reset(app: &App, email: &Email, client: &Client) -> Result<
     Ok(())
 }
 
-/// Sets a new password by a link; every session ends, and every other such link is useless.
+/// Sets a new password by a link; every session ends, every other such link is useless, and identities that were linked
+/// before the address was proven are gone: they may be those of whoever made the account before its owner came.
 ///
 /// # Errors
 /// 410 `reset_expired` for a link that is unknown, used or too old.
@@ -104,6 +106,8 @@ pub async fn reset_password(app: &App, token: &str, new: SecretString, client: &
         .execute(&mut *tx)
         .await?;
     sessions::end_all_in(&mut tx, user, None).await?;
+    // After the sessions: what one of them is linking right now is seen.
+    identities::forget_unproven(&mut tx, user).await?;
     links::forget(&mut tx, user, Purpose::ResetPassword).await?;
     tx.commit().await?;
     // Whoever reads the mail is no guesser.
@@ -166,6 +170,15 @@ pub async fn verify_email(app: &App, token: &str, client: &Client) -> Result<(),
     tx.commit().await?;
     audit::note(app, Action::EmailVerified, Some(user), None, client).await;
     Ok(())
+}
+
+/// As [`admission::check_proven`], and whoever is refused is mailed another link.
+pub(crate) async fn insist_on_proof(app: &App, user: &User, role: InstanceRole) -> Result<(), ApiError> {
+    let proven = admission::check_proven(app, user, role);
+    if proven.is_err() {
+        queue_verification(app, user).await;
+    }
+    proven
 }
 
 /// Queues a mail with a link that proves the address, where mail is sent at all and the address is not proven. That it

@@ -226,6 +226,38 @@ pub(crate) async fn memberships(
     Ok(Some(places.collect()))
 }
 
+/// Whose browser shows this refresh token, without using it up: the session.
+///
+/// # Errors
+/// What the database says.
+pub async fn shown(app: &App, refresh_token: &str) -> Result<Option<Uuid>, ApiError> {
+    let session = sqlx::query_scalar("select id from auth.sessions where token_hash = $1 and expires_at > $2")
+        .bind(digest(refresh_token).as_slice())
+        .bind(app.clock.now())
+        .fetch_optional(&app.db)
+        .await?;
+    Ok(session)
+}
+
+/// Whose session it is, if it lives. It does until the transaction ends: whoever ends it meanwhile waits.
+pub(crate) async fn holder_in(
+    conn: &mut PgConnection,
+    session: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<UserId>, sqlx::Error> {
+    let user: Option<Uuid> = sqlx::query_scalar(
+        "select session.user_id from auth.sessions as session
+         left join access.account on account.user_id = session.user_id
+         where session.id = $1 and session.expires_at > $2 and account.is_disabled is not true
+         for share of session",
+    )
+    .bind(session)
+    .bind(now)
+    .fetch_optional(conn)
+    .await?;
+    Ok(user.map(UserId))
+}
+
 /// A session, as its person sees it.
 #[derive(Debug)]
 pub struct Shown {

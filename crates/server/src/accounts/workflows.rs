@@ -57,6 +57,28 @@ struct Workflow {
     repository: String,
     branch: Option<String>,
     environment: Option<String>,
+    owner: Owner,
+}
+
+/// Who has the repository's name at the moment: somebody else may register it once it is given up.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner {
+    /// The claims that tell, and what they say.
+    repository: (&'static str, Option<String>),
+    owner: (&'static str, Option<String>),
+}
+
+impl Owner {
+    fn of(gitlab: bool, claims: &Claims) -> Self {
+        let (repository, owner) =
+            if gitlab { ("project_id", "namespace_id") } else { ("repository_id", "repository_owner_id") };
+        let id = |name: &'static str| match claims.get(name) {
+            Some(Value::String(id)) if !id.is_empty() => (name, Some(id.clone())),
+            Some(Value::Number(id)) => (name, Some(id.to_string())),
+            _ => (name, None),
+        };
+        Self { repository: id(repository), owner: id(owner) }
+    }
 }
 
 impl Workflow {
@@ -75,6 +97,7 @@ impl Workflow {
             repository,
             branch: branch.map(str::to_owned),
             environment: claim("environment"),
+            owner: Owner::of(gitlab, claims),
         })
     }
 
@@ -155,6 +178,7 @@ async fn try_exchange(app: &App, token: &str, team: Option<TeamId>, seen: &mut V
     let publisher = matching(app, &workflow, team).await?;
     seen["publisher_id"] = json!(publisher.id);
     use_up(app, &issuer, &claims, now).await?;
+    pinned(app, &publisher, &workflow.owner).await?;
     let (token, expires_at) = publishers::issue(app, &publisher)?;
     Ok(Exchanged { token, expires_at, publisher })
 }
@@ -208,6 +232,35 @@ async fn matching(app: &App, workflow: &Workflow, team: Option<TeamId>) -> Resul
     let choices: Vec<_> = std::iter::once(rule.team_id).chain(teams.into_keys()).map(|team| team.to_string()).collect();
     let message = format!("several teams trust this workflow; send team_id, one of {}", choices.join(", "));
     Err(ApiError::invalid("team_required", message))
+}
+
+/// A rule names a repository, and from its first exchange on it means the one that had the name then.
+async fn pinned(app: &App, publisher: &Publisher, now: &Owner) -> Result<(), ApiError> {
+    if let (Some(repository), Some(owner)) = (&now.repository.1, &now.owner.1) {
+        sqlx::query(
+            "insert into auth.publisher_pins (publisher_id, repository_id, owner_id) values ($1, $2, $3)
+             on conflict do nothing",
+        )
+        .bind(publisher.id.0)
+        .bind(repository)
+        .bind(owner)
+        .execute(&app.db)
+        .await?;
+    }
+    let pin = "select repository_id, owner_id from auth.publisher_pins where publisher_id = $1";
+    let pin: Option<(String, String)> = sqlx::query_as(pin).bind(publisher.id.0).fetch_optional(&app.db).await?;
+    // Of issuers whose tokens tell no ids the name is all there is.
+    let Some((repository, owner)) = pin else { return Ok(()) };
+    for (then, (claim, now)) in [(repository, &now.repository), (owner, &now.owner)] {
+        if now.as_ref() != Some(&then) {
+            let message = format!(
+                "the rule was first used by {then}, which is another repository of this name; to trust the present one, \
+                 remove the rule and make it again"
+            );
+            return Err(Fault::token(claim, message).into());
+        }
+    }
+    Ok(())
 }
 
 /// A token is good for one exchange: remembered until it has expired.

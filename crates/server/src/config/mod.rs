@@ -115,8 +115,8 @@ struct AuthArgs {
     /// File that holds the value of ST_JWT_SECRET
     #[arg(long, env = "ST_JWT_SECRET_FILE", conflicts_with = "jwt_secret")]
     jwt_secret_file: Option<PathBuf>,
-    /// Derives other secrets; at least 32 bytes [default: generated once into the data directory, else derived from the
-    /// JWT secret]
+    /// Derives other secrets; at least 32 bytes [default: the data directory's if it has one, else derived from a given
+    /// ST_JWT_SECRET, else generated once into the data directory]
     #[arg(long, env = "ST_HMAC_SECRET", hide_env_values = true)]
     hmac_secret: Option<SecretString>,
     /// File that holds the value of ST_HMAC_SECRET
@@ -128,7 +128,8 @@ struct AuthArgs {
     /// Who may make an account: anybody, only who was invited, or nobody. The very first account can always be made
     #[arg(long, env = "ST_REGISTRATION", value_enum, default_value_t)]
     registration: Registration,
-    /// Domains that e-mail addresses of accounts may have, with commas: example.com,example.org; any when empty
+    /// Domains that e-mail addresses of accounts may have, with commas: example.com,example.org; any when empty. Proven only
+    /// where mail is sent; without ST_SMTP_HOST anybody can type an address of such a domain
     #[arg(long, env = "ST_ALLOWED_EMAIL_DOMAINS", value_delimiter = ',')]
     allowed_email_domains: Vec<String>,
     /// How long a session lives without being used

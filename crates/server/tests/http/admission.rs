@@ -1,3 +1,4 @@
+use super::mail::Mailing;
 use crate::support::{PASSWORD, TestApp, config};
 use scaledtest_server::config::Registration;
 use serde_json::json;
@@ -33,6 +34,34 @@ async fn only_addresses_of_allowed_domains_get_accounts() {
         server.post("", "/auth/register", body(stranger)).await.refused(403, "email_domain_not_allowed");
     }
     server.post("", "/auth/register", body("bob@Example.com")).await.expect(201);
+}
+
+#[tokio::test]
+async fn where_mail_can_prove_an_address_of_an_allowed_domain_nobody_gets_in_without() {
+    let mut config = config();
+    config.allowed_email_domains = vec!["example.com".to_owned()];
+    let server = Mailing::start_with(config).await;
+    // Whoever owns the instance gets in: the mail may be what they have to mend.
+    server.register("ada@example.com").await;
+    server.sign_in("ada@example.com").await;
+    let bob = body("bob@example.com");
+    let refused = server.post("", "/auth/register", bob.clone()).await;
+    refused.refused(403, "email_not_verified");
+    assert_eq!(refused.refresh_cookie(), None);
+    server.post("", "/auth/register", bob.clone()).await.refused(409, "email_taken");
+    assert_eq!(server.mails_to("bob@example.com").await.len(), 1);
+    let refused = server.post("", "/auth/login", bob.clone()).await;
+    refused.refused(403, "email_not_verified");
+    assert_eq!(refused.refresh_cookie(), None);
+    let wrong = json!({"email": "bob@example.com", "password": "wrong password"});
+    server.post("", "/auth/login", wrong).await.refused(401, "invalid_credentials");
+    assert_eq!(server.mails_to("bob@example.com").await.len(), 2, "whoever knows the password gets another link");
+    let token = server.token("bob@example.com", "verify-email").await;
+    server.post("", "/auth/verify-email", json!({"token": token})).await.expect(200);
+    server.post("", "/auth/login", bob).await.expect(200);
+    let audited = server.audited().await;
+    let expected = ["registered", "sign_in_failed", "sign_in_failed", "email_verified", "signed_in"];
+    assert_eq!(audited[2..], expected, "{audited:?}");
 }
 
 #[tokio::test]

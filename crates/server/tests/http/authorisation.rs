@@ -101,6 +101,10 @@ async fn every_other_operation_refuses_missing_bad_and_worn_out_credentials_firs
     foreign["iss"] = json!("somebody");
     let mut endless = fresh.clone();
     endless.as_object_mut().unwrap().remove("exp");
+    let mut future = fresh.clone();
+    future["iat"] = json!(server.now().timestamp() + 61);
+    let mut early = fresh.clone();
+    early["nbf"] = json!(server.now().timestamp() + 61);
     let good = with(Algorithm::HS256, &fresh);
     let payload = good.split('.').nth(1).unwrap();
     // {"alg":"none","typ":"JWT"}
@@ -118,6 +122,8 @@ async fn every_other_operation_refuses_missing_bad_and_worn_out_credentials_firs
         ("forged", Some(format!("Bearer {forged}")), "invalid_token"),
         ("other algorithm", Some(format!("Bearer {}", with(Algorithm::HS384, &fresh))), "invalid_token"),
         ("other issuer", Some(format!("Bearer {}", with(Algorithm::HS256, &foreign))), "invalid_token"),
+        ("from the future", Some(format!("Bearer {}", with(Algorithm::HS256, &future))), "invalid_token"),
+        ("not good yet", Some(format!("Bearer {}", with(Algorithm::HS256, &early))), "invalid_token"),
         ("without expiry", Some(format!("Bearer {}", with(Algorithm::HS256, &endless))), "invalid_token"),
     ];
     let mut called = 0;

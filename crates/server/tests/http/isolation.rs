@@ -1,7 +1,7 @@
 //! Whoever asks for whatever: nobody is shown an id of a team that is not theirs.
 
 use super::authorisation::operations;
-use crate::support::{Person, TestApp, config};
+use crate::support::{Person, TestApp, providers::Providers};
 use axum::http::Method;
 use proptest::{
     prelude::*,
@@ -19,6 +19,7 @@ struct Owned {
 }
 
 struct World {
+    _providers: Providers,
     server: TestApp,
     /// Credentials, and the teams that each may look into.
     actors: Vec<(String, Vec<usize>)>,
@@ -35,7 +36,8 @@ fn uuids(value: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
-async fn fill(server: &TestApp, person: &Person, name: &str) -> (Owned, String) {
+async fn fill(providers: &Providers, server: &TestApp, person: &Person, name: &str) -> (Owned, [String; 2]) {
+    let workflow = providers.upload_token(server, &person.token, person.team).await;
     let secret = server.api_token(person, &["upload", "read", "write", "worker"]).await;
     let test = json!({"name": format!("{name} works"), "status": "failed", "duration": 1, "message": name});
     let report = json!({"results": {"tool": {"name": name}, "tests": [test]}});
@@ -48,10 +50,6 @@ async fn fill(server: &TestApp, person: &Person, name: &str) -> (Owned, String) 
     let invitation = json!({"email": format!("{name}s-friend@example.org"), "role": "readonly"});
     let path = format!("/api/v1/teams/{}/invitations", person.team);
     server.post(&person.token, &path, invitation).await.expect(201);
-    let publisher =
-        json!({"issuer": "https://token.actions.githubusercontent.com", "repository": format!("{name}/tests")});
-    let path = format!("/api/v1/teams/{}/trusted-publishers", person.team);
-    server.post(&person.token, &path, publisher).await.expect(201);
     for path in ["tokens", "members", "invitations", "trusted-publishers"] {
         let path = format!("/api/v1/teams/{}/{path}", person.team);
         uuids(&server.get(&person.token, &path).await.expect(200), &mut ids);
@@ -59,28 +57,27 @@ async fn fill(server: &TestApp, person: &Person, name: &str) -> (Owned, String) 
     assert_eq!(ids.len(), 8, "report, run, project, token, invitation, publisher, team and person: {ids:?}");
     ids.remove(&person.user.to_string());
     ids.insert(person.team.to_string());
-    (Owned { team: person.team, ids }, secret)
+    (Owned { team: person.team, ids }, [secret, workflow])
 }
 
 impl World {
     async fn new() -> Self {
-        let mut settings = config();
-        settings.oauth.trusted_issuers = vec!["https://token.actions.githubusercontent.com".to_owned()];
-        let server = TestApp::start_with(settings).await;
+        let providers = Providers::start().await;
+        let server = providers.server().await;
         // The instance's owner is asked about elsewhere: administration shows the ids of every team.
         server.register("root@example.com").await;
         let (mut actors, mut teams) = (Vec::new(), Vec::new());
         for (index, name) in ["red", "green", "blue"].into_iter().enumerate() {
             let person = server.register(&format!("{name}@example.com")).await;
-            let (owned, secret) = fill(&server, &person, name).await;
+            let (owned, [secret, workflow]) = fill(&providers, &server, &person, name).await;
             teams.push(owned);
-            actors.extend([(person.token, vec![index]), (secret, vec![index])]);
+            actors.extend([person.token, secret, workflow].map(|credential| (credential, vec![index])));
         }
         let both = server.register("both@example.com").await;
         server.join(teams[0].team, both.user, TeamRole::Readonly).await;
         server.join(teams[1].team, both.user, TeamRole::Maintainer).await;
         actors.push((both.token, vec![0, 1]));
-        Self { server, actors, teams }
+        Self { _providers: providers, server, actors, teams }
     }
 
     /// Ids that an actor must never see: no team of theirs has them.

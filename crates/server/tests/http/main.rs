@@ -8,6 +8,7 @@ mod accounts;
 mod administration;
 mod admission;
 mod authorisation;
+mod identities;
 mod interrupted_invitations;
 mod invitations;
 mod isolation;

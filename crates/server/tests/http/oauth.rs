@@ -40,7 +40,7 @@ async fn a_first_sign_in_makes_an_account_and_the_second_finds_it() {
     assert_eq!(asked["redirect_uri"], "http://localhost:8080/auth/oidc/callback");
     let back = browser.visit(url, &person("ada", "Ada@example.com")).await;
     assert_eq!(browser.arrive(&back).await, "/runs?branch=main");
-    assert_eq!(browser.state, None);
+    assert_eq!(browser.states, [], "it was good for one return");
     let (ada, token) = browser.me().await;
     assert_eq!((&ada["email"], &ada["display_name"]), (&json!("Ada@example.com"), &json!("Ada at work")));
     // The first account of the instance, however it was made.
@@ -206,7 +206,7 @@ async fn who_is_signed_in_can_link_another_identity() {
     let mut thief = Browser::new(&server);
     thief.refresh = Some(bob.refresh);
     let page = thief.sign_in("/auth/github?link=1&return_to=/profile", &octo).await;
-    assert_eq!(page, "/login?error=oauth_account_exists&return_to=/profile");
+    assert_eq!(page, "/profile?error=oauth_account_exists");
     assert_eq!(server.get(&bob.token, "/api/v1/auth/identities").await.expect(200), json!({"identities": []}));
 }
 
@@ -217,9 +217,18 @@ async fn linking_needs_a_session_and_a_page_of_ours() {
     let ada = server.register("ada@example.com").await;
     let page = Browser::new(&server).arrive("/auth/github?link=1&return_to=/profile").await;
     assert_eq!(page, "/login?return_to=/profile");
-    let headers = [("cookie", format!("refresh_token={}", ada.refresh)), ("sec-fetch-site", "cross-site".to_owned())];
-    let answer = server.call(axum::http::Method::GET, "/auth/github?link=1", &headers, None).await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login?return_to=/")));
+    let from = async |site: &str| {
+        let headers = [("cookie", format!("refresh_token={}", ada.refresh)), ("sec-fetch-site", site.to_owned())];
+        server.call(axum::http::Method::GET, "/auth/github?link=1", &headers, None).await
+    };
+    for site in ["cross-site", "same-site"] {
+        let answer = from(site).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login?return_to=/")));
+    }
+    // `none`: somebody typed the address.
+    for site in ["same-origin", "none"] {
+        assert_eq!(from(site).await.status, 307, "{site}");
+    }
 }
 
 async fn change(server: &TestApp, team: TeamId, command: Command) {

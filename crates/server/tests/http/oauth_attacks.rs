@@ -30,11 +30,35 @@ async fn an_answer_that_was_not_asked_for_in_this_browser_is_refused() {
     let back = eve.visit(url, &person("eve", "eve@example.com")).await;
     // Eve makes Ada's browser come back with Eve's code: without a cookie, and while Ada signs in herself.
     assert_eq!(ada.arrive(&back).await, FOREIGN);
-    ada.leave("/auth/oidc").await;
+    let url = ada.leave("/auth/oidc").await;
+    let own = ada.visit(url, &person("ada", "ada@example.com")).await;
     assert_eq!(ada.arrive(&back).await, FOREIGN);
-    // A try uses the cookie up.
-    assert_eq!((ada.state.as_ref(), ada.refresh.as_ref()), (None, None));
-    assert_eq!(accounts(&server).await, 0);
+    assert_eq!((ada.refresh.as_ref(), accounts(&server).await), (None, 0));
+    // What she began herself is not spoiled by that.
+    assert_eq!(ada.arrive(&own).await, "/");
+    assert_eq!(ada.me().await.0["email"], "ada@example.com");
+}
+
+#[tokio::test]
+async fn each_tab_ends_its_own_sign_in_and_the_oldest_of_too_many_makes_way() {
+    let providers = Providers::start().await;
+    let server = providers.server().await;
+    let mut browser = Browser::new(&server);
+    let mut back = Vec::new();
+    for page in ["/runs", "/reports"] {
+        let url = browser.leave(&format!("/auth/github?return_to={page}")).await;
+        back.push((page, browser.visit(url, &octocat(1, "ada@example.com", true)).await));
+    }
+    for (page, back) in back {
+        assert_eq!(browser.arrive(&back).await, page);
+    }
+    assert_eq!(browser.states, []);
+    let mut begun = Vec::new();
+    for _ in 0..6 {
+        browser.leave("/auth/github").await;
+        begun.extend(browser.states.last().cloned());
+    }
+    assert_eq!(browser.states, begun[2..]);
 }
 
 #[tokio::test]
@@ -45,28 +69,33 @@ async fn a_wrong_missing_late_or_foreign_state_is_refused() {
     let mut back = Vec::new();
     for _ in 0..5 {
         let url = browser.leave("/auth/oidc").await;
-        let state = browser.state.clone();
+        let state = browser.states.pop().unwrap();
         back.push((browser.visit(url, &person("ada", "ada@example.com")).await, state));
     }
     let mut answers = back.into_iter();
     let mut next = || answers.next().unwrap();
     let (page, state) = next();
-    browser.state = state;
-    assert_eq!(browser.arrive(&with(&page, "state", &"0".repeat(64))).await, FOREIGN);
+    // All of it counts, not only what names the cookie.
+    let start = state.0.strip_prefix("oauth_state_").unwrap();
+    for wrong in ["0".repeat(64), format!("{start}{}", "0".repeat(48)), start.to_owned(), "\u{e4}".repeat(16)] {
+        browser.states = vec![state.clone()];
+        assert_eq!(browser.arrive(&with(&page, "state", &wrong)).await, FOREIGN, "{wrong}");
+    }
     let (page, state) = next();
-    browser.state = state;
+    browser.states = vec![state];
     assert_eq!(browser.arrive(page.split('?').next().unwrap()).await, FOREIGN);
     let (page, state) = next();
-    browser.state = state.clone();
+    browser.states = vec![state];
     assert_eq!(browser.arrive(&page.replace("/oidc/", "/google/")).await, FOREIGN);
+    assert_eq!(browser.states, [], "a try uses the cookie up");
     // Signed by us, and changed.
-    let (page, state) = next();
-    let forged = state.unwrap();
+    let (page, (name, forged)) = next();
     let (head, tail) = forged.split_at(forged.len() / 2);
-    browser.state = Some(format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..]));
+    let forged = format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..]);
+    browser.states = vec![(name, forged)];
     assert_eq!(browser.arrive(&page).await, FOREIGN);
     let (page, state) = next();
-    browser.state = state;
+    browser.states = vec![state];
     server.advance(601);
     assert_eq!(browser.arrive(&page).await, FOREIGN);
     assert_eq!(accounts(&server).await, 0);
@@ -81,11 +110,11 @@ async fn a_code_is_good_once_and_only_with_its_own_verifier() {
     {
         let mut browser = Browser::new(&server);
         let url = browser.leave(start).await;
-        let state = browser.state.clone();
+        let states = browser.states.clone();
         let back = browser.visit(url, &does).await;
         assert_eq!(browser.arrive(&back).await, "/");
         let mut again = Browser::new(&server);
-        again.state = state;
+        again.states = states;
         assert_eq!(again.arrive(&back).await, "/login?error=oauth_failed&return_to=/", "{start}");
         // A stolen code, put into a sign-in of the thief's own.
         let url = browser.leave(start).await;
@@ -187,7 +216,7 @@ async fn the_cookie_of_a_sign_in_is_for_this_purpose_and_for_ten_minutes() {
     let server = providers.server_with(config).await;
     let answer = server.call(Method::GET, "/auth/github", &[("accept", "*/*")], None).await;
     let cookie = answer.header("set-cookie").unwrap();
-    assert!(cookie.starts_with("oauth_state="), "{cookie}");
+    assert!(cookie.starts_with("oauth_state_"), "{cookie}");
     assert!(cookie.ends_with("; Path=/auth; Max-Age=600; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
     // Nothing in it is a credential here.
     let value = cookie.split(['=', ';']).nth(1).unwrap();

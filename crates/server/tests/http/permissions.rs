@@ -2,7 +2,7 @@
 //! [`rule`] fails here.
 
 use super::authorisation::operations;
-use crate::support::{Answer, Person, TestApp};
+use crate::support::{Answer, Person, TestApp, providers::Providers};
 use axum::http::Method;
 use scaledtest_domain::{Scope, TeamId, TeamRole};
 use serde_json::{Value, json};
@@ -36,7 +36,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "end_sessions"
         | "change_password"
         | "resend_verification"
-        | "list_identities" => Signed,
+        | "list_identities"
+        | "unlink_identity" => Signed,
         "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
         | "list_settings" => InstanceOwner,
         "list_projects"
@@ -108,6 +109,8 @@ enum Kind {
     Token(TeamRole, Scope),
     /// An API token of another team, with every scope.
     ForeignToken,
+    /// The upload token of a workflow that the team trusts.
+    Workflow,
 }
 
 fn may(kind: Kind, rule: Rule) -> bool {
@@ -120,12 +123,14 @@ fn may(kind: Kind, rule: Rule) -> bool {
         (Kind::Token(_, scope), Member(needed) | Own(needed)) => scope == needed,
         (Kind::Token(role, scope), Role(least, needed)) => scope == needed && role >= least,
         (Kind::ForeignToken, Own(_)) => true,
+        (Kind::Workflow, Role(_, needed)) => needed == Scope::Upload,
         _ => false,
     }
 }
 
 /// The people of the test; every operation gets a team of its own.
 struct World {
+    providers: Providers,
     server: TestApp,
     /// Owner of the instance, in no team of the test.
     root: Person,
@@ -138,14 +143,15 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let server = TestApp::start().await;
+        let providers = Providers::start().await;
+        let server = providers.server().await;
         let root = server.register("root@example.com").await;
         let owner = server.register("owner@example.com").await;
         let maintainer = server.register("maintainer@example.com").await;
         let readonly = server.register("readonly@example.com").await;
         let stranger = server.register("stranger@example.com").await;
         let foreign = server.api_token(&stranger, &["upload", "read", "write", "worker"]).await;
-        Self { server, root, owner, maintainer, readonly, stranger, foreign }
+        Self { providers, server, root, owner, maintainer, readonly, stranger, foreign }
     }
 
     async fn team(&self) -> TeamId {
@@ -177,12 +183,14 @@ impl World {
             let back = json!({"role": role.as_str()});
             self.server.call(Method::PATCH, &path, &headers, Some(back)).await.expect(200);
         }
+        let workflow = self.providers.upload_token(&self.server, &self.owner.token, team).await;
         let mut push = |name: &str, token: &str, kind| {
             callers.push(Caller { name: name.to_owned(), credential: Some(token.to_owned()), kind });
         };
         push("garbage", "garbage", Kind::Nobody);
         push("stranger", &self.stranger.token, Kind::Stranger { owns_instance: false });
         push("token of another team", &self.foreign, Kind::ForeignToken);
+        push("workflow", &workflow, Kind::Workflow);
         push("readonly", &self.readonly.token, Kind::Member(TeamRole::Readonly));
         push("maintainer", &self.maintainer.token, Kind::Member(TeamRole::Maintainer));
         push("instance owner", &self.root.token, Kind::Stranger { owns_instance: true });

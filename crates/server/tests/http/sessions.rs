@@ -1,5 +1,6 @@
-use crate::support::TestApp;
+use crate::support::{PASSWORD, TestApp};
 use axum::http::Method;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_refresh_gives_a_new_access_token_and_a_new_cookie() {
@@ -75,7 +76,7 @@ async fn without_a_cookie_or_with_an_unknown_one_there_is_no_session() {
 async fn logging_out_ends_this_session_and_no_other() {
     let server = TestApp::start().await;
     let ada = server.register("ada@example.com").await;
-    let login = serde_json::json!({"email": "ada@example.com", "password": crate::support::PASSWORD});
+    let login = json!({"email": "ada@example.com", "password": PASSWORD});
     let elsewhere = server.post("", "/auth/login", login).await.refresh_cookie().unwrap();
     let answer = server.with_cookie("/auth/logout", &ada.refresh).await;
     assert_eq!(answer.refresh_cookie().as_deref(), Some(""));
@@ -104,6 +105,29 @@ async fn pages_of_other_sites_cannot_use_the_cookie() {
         let headers = [("cookie", cookie.as_str()), ("origin", origin), ("host", host)];
         server.call(Method::POST, "/auth/refresh", &headers, None).await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_can_neither_sign_somebody_in_nor_set_their_password() {
+    let server = TestApp::start().await;
+    server.register("ada@example.com").await;
+    let from = async |origin: &str, path: &str, body: &Value| {
+        let headers = [("origin", origin), ("host", "localhost:8080")];
+        server.call(Method::POST, path, &headers, Some(body.clone())).await
+    };
+    for (path, body, status) in [
+        ("/auth/login", json!({"email": "ada@example.com", "password": PASSWORD}), 200),
+        ("/auth/register", json!({"email": "eve@example.com", "password": PASSWORD, "display_name": "Eve"}), 201),
+        ("/auth/reset-password", json!({"token": "x", "password": PASSWORD}), 410),
+        ("/api/v1/invitations/inv_x/accept", json!({"password": PASSWORD, "display_name": "Eve"}), 404),
+    ] {
+        let refused = from("https://evil.example", path, &body).await;
+        refused.refused(403, "foreign_origin");
+        assert_eq!(refused.refresh_cookie(), None);
+        assert_eq!(from("http://localhost:8080", path, &body).await.status, status, "{path}");
+    }
+    let people: i64 = sqlx::query_scalar("select count(*) from auth.users").fetch_one(&server.app.db).await.unwrap();
+    assert_eq!(people, 2);
 }
 
 #[tokio::test]

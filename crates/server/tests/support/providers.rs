@@ -3,6 +3,7 @@
 use super::{Answer, TestApp, config};
 use axum::http::Method;
 use reqwest::{Url, redirect::Policy};
+use scaledtest_domain::TeamId;
 use scaledtest_server::config::{Config, Credentials, Github, Oidc, system_clock};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -105,6 +106,20 @@ impl Providers {
         answer["token"].as_str().unwrap().to_owned()
     }
 
+    /// A token for uploads, of a workflow that a team trusts from now on: an owner's access token says so.
+    pub async fn upload_token(&self, server: &TestApp, owner: &str, team: TeamId) -> String {
+        let rule = json!({"issuer": self.places.oidc, "repository": "octo/app"});
+        server.post(owner, &format!("/api/v1/teams/{team}/trusted-publishers"), rule).await.expect(201);
+        let now = server.now().timestamp();
+        let claims = json!({
+            "iss": self.places.oidc, "aud": config().base_url, "sub": "repo:octo/app", "jti": uuid::Uuid::new_v4(),
+            "iat": now, "exp": now + 300, "repository": "octo/app", "ref": "refs/heads/main",
+        });
+        let body = json!({"token": self.workflow_token("rsa", claims).await, "team_id": team});
+        let answer = server.post("", "/api/v1/auth/oidc-exchange", body).await.expect(200);
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
     /// A page of the process that answers with JSON.
     pub async fn ask(&self, path: &str) -> Value {
         reqwest::get(format!("{}{path}", self.places.oidc)).await.unwrap().json().await.unwrap()
@@ -141,27 +156,31 @@ pub struct Browser<'a> {
     server: &'a TestApp,
     client: reqwest::Client,
     pub refresh: Option<String>,
-    pub state: Option<String>,
+    /// Names and values of the cookies of sign-ins that were begun, the oldest first.
+    pub states: Vec<(String, String)>,
 }
 
 impl<'a> Browser<'a> {
     pub fn new(server: &'a TestApp) -> Self {
         let client = reqwest::Client::builder().redirect(Policy::none()).cookie_store(true).build().unwrap();
-        Self { server, client, refresh: None, state: None }
+        Self { server, client, refresh: None, states: Vec::new() }
     }
 
     /// Asks the server for a page.
     pub async fn get(&mut self, path: &str) -> Answer {
-        let cookies = [("refresh_token", &self.refresh), ("oauth_state", &self.state)];
-        let cookies = cookies.iter().filter_map(|(name, value)| Some(format!("{name}={}", value.as_ref()?)));
-        let header = cookies.collect::<Vec<_>>().join("; ");
+        let refresh = self.refresh.iter().map(|value| format!("refresh_token={value}"));
+        let states = self.states.iter().map(|(name, value)| format!("{name}={value}"));
+        let header = refresh.chain(states).collect::<Vec<_>>().join("; ");
         let answer = self.server.call(Method::GET, path, &[("cookie", header)], None).await;
         for cookie in answer.headers.get_all("set-cookie") {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
             let value = Some(value.to_owned()).filter(|value| !value.is_empty());
             match name {
                 "refresh_token" => self.refresh = value,
-                "oauth_state" => self.state = value,
+                state if state.starts_with("oauth_state_") => {
+                    self.states.retain(|(known, _)| known != state);
+                    self.states.extend(value.map(|value| (state.to_owned(), value)));
+                }
                 other => panic!("a cookie called {other}"),
             }
         }

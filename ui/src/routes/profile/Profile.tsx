@@ -1,23 +1,25 @@
 import type { User } from "@scaledtest/sdk";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
 import { CircleAlert, CircleCheck } from "lucide-react";
 import { Badge } from "../../components/Badge.tsx";
 import { Button } from "../../components/Button.tsx";
 import { Field } from "../../components/Field.tsx";
 import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
-import { ErrorBox, PageHeader } from "../../components/States.tsx";
-import { Time } from "../../components/Time.tsx";
+import { PageHeader } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
 import { fieldText } from "../../lib/form.ts";
-import { identitiesQuery, keys, methodsQuery, queryClient } from "../../queries.ts";
+import { keys, methodsQuery, queryClient } from "../../queries.ts";
 import { client, useUser } from "../../session.ts";
 import { insist, passwordProblem } from "../auth/password.ts";
+import { Identities } from "./Identities.tsx";
 import { Sessions } from "./Sessions.tsx";
 
 export function Profile() {
   useTitle("Profile");
   const user = useUser();
+  const { error } = useSearch({ from: "/app/profile" });
   if (!user) return null;
   return (
     <div className="max-w-4xl">
@@ -25,7 +27,7 @@ export function Profile() {
       <Name user={user} />
       <Email user={user} />
       {user.has_password ? <ChangePassword /> : <NoPassword />}
-      <Identities />
+      <Identities error={error} />
       <Sessions />
     </div>
   );
@@ -105,31 +107,6 @@ function NoPassword() {
   return (
     <Section title="Password">
       <p className="text-muted-foreground">You sign in through another service and have no password here. “Forgot password?” on the sign-in page sets one.</p>
-    </Section>
-  );
-}
-
-function Identities() {
-  const query = useQuery(identitiesQuery);
-  const providers = useQuery(methodsQuery).data?.providers ?? [];
-  if (query.isError) return <Section bare title="Linked accounts"><ErrorBox error={query.error} retry={() => void query.refetch()} /></Section>;
-  const identities = query.data ?? [];
-  if (identities.length === 0 && providers.length === 0) return null;
-  return (
-    <Section bare title="Linked accounts" note="Other services through which you sign in.">
-      {identities.length === 0 ? (
-        <p className="panel p-4 text-muted-foreground">None yet. One is linked when you sign in through it with a verified e-mail address.</p>
-      ) : (
-        <ul aria-label="Linked accounts" className="panel divide-y">
-          {identities.map(({ provider, name, linked_at }) => (
-            <li key={provider} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-4 py-2.5">
-              <span className="font-medium">{providers.find(({ id }) => id === provider)?.name ?? provider}</span>
-              {name && <span className="min-w-0 flex-1 break-all text-muted-foreground">{name}</span>}
-              <span className="text-[13px] text-muted-foreground">Linked <Time iso={linked_at} /></span>
-            </li>
-          ))}
-        </ul>
-      )}
     </Section>
   );
 }

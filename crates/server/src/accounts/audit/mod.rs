@@ -37,6 +37,8 @@ actions! {
     RefreshTokenReused "refresh_token_reused",
     /// An account at another provider signs somebody in from now on.
     IdentityLinked "identity_linked",
+    /// It does no longer.
+    IdentityUnlinked "identity_unlinked",
     /// A CI workflow got a token for uploads.
     TokenExchanged "token_exchanged",
     /// It did not.

@@ -40,6 +40,7 @@ pub(super) async fn profile(
     let address = addresses.into_iter().find(|address| address.primary && address.verified);
     Ok(Profile {
         provider: Provider::Github,
+        issuer: github.url.clone(),
         // Not the login, which can be given up and taken by somebody else.
         subject: person.id.to_string(),
         email: address.and_then(|address| Email::parse(&address.email)),

@@ -1,14 +1,13 @@
 //! Which account a person of a provider has here.
 
-use super::{Profile, Provider, teams};
+use super::{Profile, teams};
 use crate::{
     accounts::{
         Client,
         admission::{self, Way},
         audit::{self, Action, Circumstances},
-        digest,
         email::Email,
-        registration, users,
+        recovery, registration, sessions, users,
         users::User,
     },
     app::App,
@@ -35,8 +34,10 @@ pub(crate) struct SignedIn {
 }
 
 /// An account elsewhere that signs somebody in.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Identity {
+    /// Which.
+    pub id: Uuid,
     /// Where.
     pub provider: String,
     /// What they are called there.
@@ -50,27 +51,54 @@ pub struct Identity {
 /// # Errors
 /// What the database says.
 pub async fn of(app: &App, user: UserId) -> Result<Vec<Identity>, ApiError> {
-    let rows: Vec<(String, Option<String>, DateTime<Utc>)> = sqlx::query_as(
-        "select provider, name, linked_at from auth.identities where user_id = $1 order by linked_at, provider, subject",
+    let identities = sqlx::query_as(
+        "select id, provider, name, linked_at from auth.identities where user_id = $1
+         order by linked_at, provider, subject",
     )
     .bind(user.0)
     .fetch_all(&app.db)
     .await?;
-    Ok(rows.into_iter().map(|(provider, name, linked_at)| Identity { provider, name, linked_at }).collect())
+    Ok(identities)
 }
 
-/// Whose session a refresh token is of, without using it up.
+/// Takes one of somebody's identities away: it signs nobody in from now on. Sessions go on.
 ///
 /// # Errors
-/// What the database says.
-pub async fn holder(app: &App, refresh_token: &str) -> Result<Option<UserId>, ApiError> {
-    let user: Option<Uuid> =
-        sqlx::query_scalar("select user_id from auth.sessions where token_hash = $1 and expires_at > $2")
-            .bind(digest(refresh_token).as_slice())
-            .bind(app.clock.now())
-            .fetch_optional(&app.db)
+/// 404 `identity_not_found`; 409 `last_way_in` if nothing else would let them in.
+pub async fn unlink(app: &App, user: UserId, identity: Uuid, client: &Client) -> Result<(), ApiError> {
+    let mut tx = app.db.begin().await?;
+    // Locked, so that of two at once the second sees what the first has left.
+    let has_password = "select password_hash <> '' from auth.users where id = $1 for no key update";
+    let has_password: Option<bool> = sqlx::query_scalar(has_password).bind(user.0).fetch_optional(&mut *tx).await?;
+    let removed: Option<String> =
+        sqlx::query_scalar("delete from auth.identities where id = $1 and user_id = $2 returning provider")
+            .bind(identity)
+            .bind(user.0)
+            .fetch_optional(&mut *tx)
             .await?;
-    Ok(user.map(UserId))
+    let provider = removed.ok_or_else(|| ApiError::not_found("identity_not_found", "linked account not found"))?;
+    let others = "select exists (select from auth.identities where user_id = $1)";
+    let others: bool = sqlx::query_scalar(others).bind(user.0).fetch_one(&mut *tx).await?;
+    if !others && has_password != Some(true) {
+        let message = "this is the only way in to your account: set a password, or link another account first";
+        return Err(ApiError::new(ErrorKind::Conflict, "last_way_in", message));
+    }
+    tx.commit().await?;
+    audit::note_with(app, Action::IdentityUnlinked, circumstances(user, &provider), client).await;
+    Ok(())
+}
+
+/// Takes away what was linked to an account before its address was proven: by whom, nobody knows.
+pub(crate) async fn forget_unproven(conn: &mut PgConnection, user: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "delete from auth.identities using auth.users as account
+         where account.id = $1 and user_id = account.id
+           and (account.email_verified_at is null or linked_at < account.email_verified_at)",
+    )
+    .bind(user.0)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The account of a person who signed in elsewhere, made if need be.
@@ -83,35 +111,37 @@ pub(crate) async fn sign_in(
     for _ in 0..TRIES {
         let Some(mut found) = find_or_make(app, profile, correlation, client).await? else { continue };
         not_disabled(app, found.user.id).await?;
+        let role = users::instance_role(app, found.user.id).await?;
+        recovery::insist_on_proof(app, &found.user, role).await?;
         let joined = teams::join(app, found.user.id, profile, correlation).await;
         found.position = found.position.max(joined);
-        let circumstances = circumstances(found.user.id, profile.provider);
+        let circumstances = circumstances(found.user.id, profile.provider.as_str());
         audit::note_with(app, Action::SignedIn, circumstances, client).await;
         return Ok(found);
     }
     Err(ApiError::unavailable("oauth_failed", "others sign in with the same identity right now; try again"))
 }
 
-/// Lets an identity sign in somebody who is signed in already: they have proven both.
+/// Lets an identity sign in somebody who is signed in already: they have proven both. Only while the session lives that
+/// began it: whoever ended it may have ended it for this.
 pub(crate) async fn link(
     app: &App,
-    user: UserId,
+    session: Uuid,
     profile: &Profile,
     correlation: Uuid,
     client: &Client,
 ) -> Result<Option<Position>, ApiError> {
-    not_disabled(app, user).await?;
-    match known(app, profile).await? {
-        Some(holder) if holder != user => return Err(taken()),
-        Some(_) => {}
-        None => {
-            if !insert(&mut *app.db.acquire().await?, app, profile, user).await?
-                && known(app, profile).await? != Some(user)
-            {
-                return Err(taken());
-            }
-            audit::note_with(app, Action::IdentityLinked, circumstances(user, profile.provider), client).await;
-        }
+    let mut tx = app.db.begin().await?;
+    let over = || ApiError::unauthenticated("session_over", "the session that this was begun in is over");
+    let user = sessions::holder_in(&mut tx, session, app.clock.now()).await?.ok_or_else(over)?;
+    let is_new = known(&mut tx, profile).await?.is_none() && insert(&mut tx, app, profile, user).await?;
+    if known(&mut tx, profile).await? != Some(user) {
+        return Err(taken());
+    }
+    tx.commit().await?;
+    if is_new {
+        let circumstances = circumstances(user, profile.provider.as_str());
+        audit::note_with(app, Action::IdentityLinked, circumstances, client).await;
     }
     Ok(teams::join(app, user, profile, correlation).await)
 }
@@ -121,8 +151,8 @@ fn taken() -> ApiError {
     ApiError::new(ErrorKind::Conflict, "oauth_account_exists", message)
 }
 
-fn circumstances(user: UserId, provider: Provider) -> Circumstances {
-    Circumstances { user: Some(user), detail: Some(json!({"provider": provider.as_str()})), ..Circumstances::default() }
+fn circumstances(user: UserId, provider: &str) -> Circumstances {
+    Circumstances { user: Some(user), detail: Some(json!({"provider": provider})), ..Circumstances::default() }
 }
 
 async fn not_disabled(app: &App, user: UserId) -> Result<(), ApiError> {
@@ -139,7 +169,7 @@ async fn find_or_make(
     correlation: Uuid,
     client: &Client,
 ) -> Result<Option<SignedIn>, ApiError> {
-    if let Some(user) = known(app, profile).await? {
+    if let Some(user) = known(&mut *app.db.acquire().await?, profile).await? {
         let Some(user) = users::by_id(app, user).await? else { return Ok(None) };
         return present(app, user, correlation).await.map(Some);
     }
@@ -161,7 +191,7 @@ async fn find_or_make(
             }
         }
     };
-    audit::note_with(app, action.0, circumstances(action.1, profile.provider), client).await;
+    audit::note_with(app, action.0, circumstances(action.1, profile.provider.as_str()), client).await;
     let Some(user) = users::by_id(app, action.1).await? else { return Ok(None) };
     present(app, user, correlation).await.map(Some)
 }
@@ -175,13 +205,16 @@ async fn present(app: &App, user: User, correlation: Uuid) -> Result<SignedIn, A
     Ok(SignedIn { user: registered.user, position: Some(registered.position) })
 }
 
-async fn known(app: &App, profile: &Profile) -> Result<Option<UserId>, ApiError> {
-    let user: Option<Uuid> =
-        sqlx::query_scalar("select user_id from auth.identities where provider = $1 and subject = $2")
-            .bind(profile.provider.as_str())
-            .bind(&profile.subject)
-            .fetch_optional(&app.db)
-            .await?;
+async fn known(conn: &mut PgConnection, profile: &Profile) -> Result<Option<UserId>, sqlx::Error> {
+    let user: Option<Uuid> = sqlx::query_scalar(
+        "select user_id from auth.identities where provider = $1 and subject = $2 and issuer in ($3, '')
+         order by issuer desc limit 1",
+    )
+    .bind(profile.provider.as_str())
+    .bind(&profile.subject)
+    .bind(&profile.issuer)
+    .fetch_optional(conn)
+    .await?;
     Ok(user.map(UserId))
 }
 
@@ -240,14 +273,15 @@ async fn make(app: &App, profile: &Profile, email: &Email) -> Result<Option<User
 /// False if the identity is somebody's already.
 async fn insert(conn: &mut PgConnection, app: &App, profile: &Profile, user: UserId) -> Result<bool, ApiError> {
     let inserted = sqlx::query(
-        "insert into auth.identities (provider, subject, user_id, name, linked_at)
-         values ($1, $2, $3, $4, $5) on conflict do nothing",
+        "insert into auth.identities (provider, subject, user_id, name, linked_at, issuer)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
     )
     .bind(profile.provider.as_str())
     .bind(&profile.subject)
     .bind(user.0)
     .bind(profile.name.as_deref().map(clean).filter(|name| !name.is_empty()))
     .bind(app.clock.now())
+    .bind(&profile.issuer)
     .execute(conn)
     .await?;
     Ok(inserted.rows_affected() == 1)

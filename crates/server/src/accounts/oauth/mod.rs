@@ -26,10 +26,11 @@ use oauth2::{
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
 };
-use scaledtest_domain::{ErrorKind, UserId};
+use scaledtest_domain::ErrorKind;
 use serde::{Deserialize, Serialize};
 use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 /// How long somebody may take at the provider.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(10);
@@ -103,15 +104,20 @@ pub struct Ticket {
     state: String,
     /// The page that they wanted.
     pub return_to: String,
-    /// Who is signed in here already, and wants to be able to sign in there.
+    /// The session of who is signed in here already, and wants to be able to sign in there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<UserId>,
+    pub link: Option<Uuid>,
 }
 
 impl Ticket {
     /// A new one.
-    pub fn new(provider: Provider, return_to: String, link: Option<UserId>) -> Self {
+    pub fn new(provider: Provider, return_to: String, link: Option<Uuid>) -> Self {
         Self { provider, state: hex(&random()), return_to, link }
+    }
+
+    /// What is given to the provider.
+    pub fn state(&self) -> &str {
+        &self.state
     }
 
     /// Whether this is what was given to the provider.
@@ -131,6 +137,8 @@ impl Ticket {
 /// Who somebody is, as a provider says.
 pub(crate) struct Profile {
     pub provider: Provider,
+    /// Which of them: the same ids mean other people elsewhere.
+    pub issuer: String,
     /// The provider's own id of the person.
     pub subject: String,
     /// Only if the provider has verified it.

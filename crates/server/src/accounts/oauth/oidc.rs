@@ -59,6 +59,7 @@ impl Check<'_> {
         let groups = self.oidc.groups_claim.as_ref().and_then(|claim| claims.get(claim));
         Ok(Profile {
             provider: self.provider,
+            issuer: self.metadata.issuer.clone(),
             subject,
             email: email.and_then(Email::parse),
             name: name.map(str::to_owned),

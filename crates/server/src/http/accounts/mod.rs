@@ -2,12 +2,14 @@
 
 mod cookie;
 mod exchange;
+mod identities;
 mod me;
 mod oauth;
 mod own_sessions;
 mod recovery;
 mod session;
 
+pub(in crate::http) use cookie::check_origin;
 pub(in crate::http) use session::secret;
 
 use crate::{
@@ -52,7 +54,8 @@ pub(super) fn private_routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(own_sessions::end_session))
         .routes(routes!(recovery::change_password))
         .routes(routes!(recovery::resend_verification))
-        .routes(routes!(oauth::list_identities))
+        .routes(routes!(identities::list_identities))
+        .routes(routes!(identities::unlink_identity))
 }
 
 /// An account, as its owner sees it.

@@ -12,7 +12,7 @@ use crate::{
     config::Registration,
     http::{
         error::ApiError,
-        extract::{Caller, Pairs, PathId, RequestId, after_write, cookie},
+        extract::{Pairs, PathId, RequestId, after_write, cookie, cookies},
     },
 };
 use axum::{
@@ -21,22 +21,28 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// Binds somebody who is at the provider to this browser.
-const OAUTH_STATE: &str = "oauth_state";
-/// What the page /login is told; anything else is `oauth_failed` there.
-const TOLD: [&str; 7] = [
+/// Binds somebody who is at the provider to this browser; the beginning of the state follows, so that each tab has its own.
+const OAUTH_STATE: &str = "oauth_state_";
+/// Characters of the state in the name of its cookie.
+const STATE_NAME: usize = 16;
+/// Sign-ins that a browser may have begun at once; the oldest makes way.
+const MOST_BEGUN: usize = 4;
+/// What the page that somebody ends at is told; anything else is `oauth_failed` there.
+const TOLD: [&str; 9] = [
     "oauth_denied",
     "oauth_state",
     "oauth_email_unverified",
     "oauth_account_exists",
     "registration_closed",
     "email_domain_not_allowed",
+    "email_not_verified",
     "account_disabled",
+    "session_over",
 ];
 
 /// How people sign in on this instance.
@@ -87,7 +93,8 @@ pub(super) async fn methods(State(app): State<AppState>) -> Result<Json<MethodsB
 
 /// Go to a provider to sign in
 ///
-/// For browsers. With `link=1` whoever is signed in here can sign in there from then on.
+/// For browsers. With `link=1` whoever is signed in here can sign in there from then on; what goes wrong is told at the page
+/// to end at.
 #[utoipa::path(get, path = "/{provider}", operation_id = "start_oauth", tag = "accounts",
     params(
         ("provider" = String, Path, description = "`github`, `google` or `oidc`"),
@@ -96,7 +103,7 @@ pub(super) async fn methods(State(app): State<AppState>) -> Result<Json<MethodsB
     ),
     responses(
         (status = 303, description = "To /login: the provider is away, or nobody is signed in to link to"),
-        (status = 307, description = "To the provider; the cookie oauth_state binds what comes back to this browser"),
+        (status = 307, description = "To the provider; a cookie oauth_state_* binds what comes back to this browser"),
         (status = 404, description = "No such provider"),
         (status = 501, description = "oauth_not_configured"),
     ))]
@@ -112,7 +119,7 @@ pub(super) async fn start(
     let return_to = return_to::local(query.get("return_to"));
     let link = match query.get("link") {
         Some("1") => match signed_in(&app, &headers).await? {
-            Some(user) => Some(user),
+            Some(session) => Some(session),
             None => return Ok(see_other(&login(None, &return_to))),
         },
         _ => None,
@@ -120,19 +127,27 @@ pub(super) async fn start(
     let ticket = Ticket::new(provider, return_to, link);
     let place = match oauth::begin(&app, &ticket).await {
         Ok(place) => place,
-        Err(error) => return Ok(see_other(&login(Some(&error), &ticket.return_to))),
+        Err(error) => return Ok(see_other(&told(&error, &ticket.return_to, link.is_some()))),
     };
+    let name = cookie_name(ticket.state()).ok_or_else(|| ApiError::internal("a state that names no cookie"))?;
     let (sealed, _) = app.tickets.seal(ticket, app.clock.now(), PATIENCE)?;
-    let state = state_cookie(&app, &headers, &sealed);
     let location = HeaderValue::try_from(place).map_err(|error| ApiError::internal(&error))?;
-    Ok((StatusCode::TEMPORARY_REDIRECT, state, [(header::LOCATION, location)]).into_response())
+    let state = state_cookie(&app, &headers, &name, &sealed);
+    let mut response = (StatusCode::TEMPORARY_REDIRECT, state, [(header::LOCATION, location)]).into_response();
+    let begun = begun(&headers);
+    // Browsers send the oldest first.
+    for name in begun.iter().take((begun.len() + 1).saturating_sub(MOST_BEGUN)) {
+        add(&mut response, &state_cookie(&app, &headers, name, ""));
+    }
+    Ok(response)
 }
 
-/// Whose browser this is. The cookie is `SameSite=Strict`; what another site's page began is refused once more.
-async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<scaledtest_domain::UserId>, ApiError> {
-    let own = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin");
+/// The session of this browser. The cookie is `SameSite=Strict`; what another site's page began is refused once more. An
+/// address that somebody typed was begun by no site.
+async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<Uuid>, ApiError> {
+    let own = headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none");
     match cookie(headers, REFRESH_TOKEN).filter(|_| own) {
-        Some(token) => identities::holder(app, token).await,
+        Some(token) => sessions::shown(app, token).await,
         None => Ok(None),
     }
 }
@@ -141,7 +156,8 @@ async fn signed_in(app: &App, headers: &HeaderMap) -> Result<Option<scaledtest_d
 ///
 /// For browsers. Ends at the page that was wanted, with a session; or at /login with `error`: `oauth_denied`, `oauth_state`,
 /// `oauth_failed`, `oauth_email_unverified`, `oauth_account_exists`, `registration_closed`, `email_domain_not_allowed`,
-/// `account_disabled`.
+/// `email_not_verified`, `account_disabled`. Who was linking ends at the page that was wanted in any case, perhaps with
+/// `error`: also `session_over`.
 #[utoipa::path(get, path = "/{provider}/callback", operation_id = "finish_oauth", tag = "accounts",
     params(
         ("provider" = String, Path, description = "`github`, `google` or `oidc`"),
@@ -166,11 +182,13 @@ pub(super) async fn callback(
     if provider.name(&app).is_none() {
         return Err(not_configured(provider, false));
     }
-    let now = app.clock.now();
-    let ticket = cookie(&headers, OAUTH_STATE).and_then(|sealed| app.tickets.open::<Ticket>(sealed, now));
+    let state = query.get("state").unwrap_or_default();
+    let name = cookie_name(state);
+    let sealed = name.as_ref().and_then(|name| cookie(&headers, name));
+    let ticket = sealed.and_then(|sealed| app.tickets.open::<Ticket>(sealed, app.clock.now()));
     let return_to = ticket.as_ref().map_or("/", |(ticket, _)| ticket.return_to.as_str()).to_owned();
-    let fits =
-        |ticket: &Ticket| ticket.provider == provider && query.get("state").is_some_and(|state| ticket.is_state(state));
+    let is_link = ticket.as_ref().is_some_and(|(ticket, _)| ticket.link.is_some());
+    let fits = |ticket: &Ticket| ticket.provider == provider && ticket.is_state(state);
     let ticket = ticket.filter(|(ticket, holds)| *holds && fits(ticket)).map(|(ticket, _)| ticket);
     let arrival = Arrival { app: &app, provider, client: &client, request: &request, query: &query };
     let mut response = match Box::pin(arrival.enter(ticket, &headers)).await {
@@ -179,12 +197,12 @@ pub(super) async fn callback(
             let detail = json!({"provider": provider.as_str(), "reason": error.code()});
             let circumstances = Circumstances { detail: Some(detail), ..Circumstances::default() };
             audit::note_with(&app, Action::SignInFailed, circumstances, &client).await;
-            see_other(&login(Some(&error), &return_to))
+            see_other(&told(&error, &return_to, is_link))
         }
     };
-    // It was good for one return.
-    for (name, value) in &state_cookie(&app, &headers, "") {
-        response.headers_mut().append(name, value.clone());
+    if let Some(name) = name {
+        // It was good for one return.
+        add(&mut response, &state_cookie(&app, &headers, &name, ""));
     }
     Ok(response)
 }
@@ -216,8 +234,8 @@ impl Arrival<'_> {
         let code = self.query.get("code").ok_or_else(missing)?;
         let profile = oauth::finish(self.app, &ticket, code, self.query.get("iss")).await?;
         let correlation = self.request.correlation();
-        if let Some(user) = ticket.link {
-            let position = identities::link(self.app, user, &profile, correlation, self.client).await?;
+        if let Some(session) = ticket.link {
+            let position = identities::link(self.app, session, &profile, correlation, self.client).await?;
             self.caught_up(position).await;
             return Ok(HeaderMap::new());
         }
@@ -247,21 +265,50 @@ fn not_configured(provider: Provider, in_full: bool) -> ApiError {
     ApiError::not_configured("oauth_not_configured", format!("{name} is not configured{how}"))
 }
 
-fn state_cookie(app: &App, headers: &HeaderMap, sealed: &str) -> HeaderMap {
+/// The name of the cookie that goes with a state.
+fn cookie_name(state: &str) -> Option<String> {
+    let start = state.get(..STATE_NAME).filter(|start| start.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    Some(format!("{OAUTH_STATE}{start}"))
+}
+
+fn state_cookie(app: &App, headers: &HeaderMap, name: &str, sealed: &str) -> HeaderMap {
     let life = if sealed.is_empty() { 0 } else { PATIENCE.num_seconds() };
     // Lax: the provider's page sends the browser back here.
-    set_cookie(app, headers, format!("{OAUTH_STATE}={sealed}; Path=/auth; Max-Age={life}; HttpOnly; SameSite=Lax"))
+    set_cookie(app, headers, format!("{name}={sealed}; Path=/auth; Max-Age={life}; HttpOnly; SameSite=Lax"))
+}
+
+/// Beside the cookies that are set already.
+fn add(response: &mut Response, cookies: &HeaderMap) {
+    for (name, value) in cookies {
+        response.headers_mut().append(name, value.clone());
+    }
+}
+
+/// The names of the cookies of sign-ins that this browser has begun.
+fn begun(headers: &HeaderMap) -> Vec<String> {
+    let begun = cookies(headers).filter_map(|(name, _)| cookie_name(name.strip_prefix(OAUTH_STATE)?));
+    begun.collect()
+}
+
+/// The page on which somebody learns what went wrong: who was linking is signed in, and goes on there.
+fn told(error: &ApiError, return_to: &str, is_link: bool) -> String {
+    if !is_link {
+        return login(Some(error), return_to);
+    }
+    let (page, fragment) = return_to.split_at(return_to.find('#').unwrap_or(return_to.len()));
+    let mark = if page.contains('?') { '&' } else { '?' };
+    format!("{page}{mark}error={}{fragment}", told_code(error))
 }
 
 /// The sign-in page, with what went wrong, and where to go on afterwards.
 fn login(error: Option<&ApiError>, return_to: &str) -> String {
-    let mut page = "/login?".to_owned();
-    if let Some(error) = error {
-        let code = TOLD.into_iter().find(|code| *code == error.code()).unwrap_or("oauth_failed");
-        page.push_str(&format!("error={code}&"));
-    }
+    let error = error.map(|error| format!("error={}&", told_code(error))).unwrap_or_default();
     let encoded: String = return_to.bytes().map(encoded).collect();
-    page + "return_to=" + &encoded
+    format!("/login?{error}return_to={encoded}")
+}
+
+fn told_code(error: &ApiError) -> &'static str {
+    TOLD.into_iter().find(|code| *code == error.code()).unwrap_or("oauth_failed")
 }
 
 fn encoded(byte: u8) -> String {
@@ -272,41 +319,4 @@ fn encoded(byte: u8) -> String {
 fn see_other(page: &str) -> Response {
     let location = HeaderValue::try_from(page).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
-}
-
-/// An account elsewhere that signs the caller in.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Identity)]
-struct IdentityBody {
-    /// `github`, `google` or `oidc`.
-    provider: String,
-    /// What they are called there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    linked_at: DateTime<Utc>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = IdentityList)]
-pub(super) struct IdentitiesBody {
-    /// The oldest first.
-    identities: Vec<IdentityBody>,
-}
-
-/// The accounts elsewhere that sign the caller in
-#[utoipa::path(get, path = "/api/v1/auth/identities", operation_id = "list_identities", tag = "accounts", responses(
-    (status = 200, description = "The oldest first", body = IdentitiesBody),
-    (status = 403, description = "token_not_allowed: API tokens are not for accounts"),
-))]
-pub(super) async fn list_identities(
-    State(app): State<AppState>,
-    caller: Caller,
-) -> Result<Json<IdentitiesBody>, ApiError> {
-    let identities = identities::of(&app, caller.person()?).await?.into_iter();
-    let body = |identity: identities::Identity| IdentityBody {
-        provider: identity.provider,
-        name: identity.name,
-        linked_at: identity.linked_at,
-    };
-    Ok(Json(IdentitiesBody { identities: identities.map(body).collect() }))
 }

@@ -1,6 +1,6 @@
 //! Passwords that are changed or forgotten, and addresses that are proven.
 
-use super::{MessageBody, session::secret};
+use super::{MessageBody, check_origin, session::secret};
 use crate::{
     accounts::{Client, audit, email::Email, recovery, rules, users},
     app::AppState,
@@ -10,7 +10,11 @@ use crate::{
     },
     mail,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use scaledtest_domain::ErrorKind;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -99,13 +103,16 @@ pub(super) struct ResetBody {
 #[utoipa::path(post, path = "/reset-password", tag = "accounts", request_body = ResetBody, responses(
     (status = 200, description = "Changed: sign in with it", body = MessageBody),
     (status = 400, description = "Faulty fields, each named in details"),
+    (status = 403, description = "foreign_origin"),
     (status = 410, description = "reset_expired: the link is unknown, used or too old"),
 ))]
 pub(super) async fn reset_password(
     State(app): State<AppState>,
     client: Client,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<ResetBody>,
 ) -> Result<Json<MessageBody>, ApiError> {
+    check_origin(&app, &headers)?;
     let mut faults = Faults::default();
     faults.check(!body.token.is_empty(), "token", "must be the end of the link");
     rules::check_password(&mut faults, "password", &body.password);

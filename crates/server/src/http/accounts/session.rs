@@ -51,7 +51,8 @@ pub(super) struct RegisterBody {
 #[utoipa::path(post, path = "/register", tag = "accounts", request_body = RegisterBody, responses(
     (status = 201, description = "Registered and signed in; the refresh token is in the cookie refresh_token", body = AuthBody),
     (status = 400, description = "Faulty fields, each named in details"),
-    (status = 403, description = "registration_closed or email_domain_not_allowed"),
+    (status = 403, description = "registration_closed, email_domain_not_allowed or foreign_origin; or email_not_verified: the \
+        account is made, and the mailed link has to be opened first"),
     (status = 409, description = "email_taken"),
 ))]
 pub(super) async fn register(
@@ -61,6 +62,7 @@ pub(super) async fn register(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RegisterBody>,
 ) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
     let email = checked(&body)?;
     admission::admit(&app, &email, admission::Way::Uninvited).await?;
     let name = body.display_name;
@@ -68,6 +70,7 @@ pub(super) async fn register(
     let (user, role, team) = (registered.user, registered.instance_role, registered.team);
     audit::note(&app, audit::Action::Registered, Some(user.id), None, &client).await;
     recovery::queue_verification(&app, &user).await;
+    admission::check_proven(&app, &user, role)?;
     let (body, token) = sign_in(&app, user, role, Some(team), &client).await?;
     let written = after_write(&app, registered.position, &["access"], false).await;
     Ok((StatusCode::CREATED, written, refresh_cookie(&app, &headers, &token), Json(body)).into_response())
@@ -100,7 +103,8 @@ pub(super) struct LoginBody {
     (status = 400, description = "Faulty fields, each named in details"),
     (status = 401, description = "invalid_credentials: unknown address or wrong password"),
     (status = 429, description = "too_many_attempts: this account has to wait; rate_limited: this address has"),
-    (status = 403, description = "account_disabled: the password was right, but the account is switched off"),
+    (status = 403, description = "account_disabled or email_not_verified: the password was right, but the account is \
+        switched off, or the mailed link has to be opened first; or foreign_origin"),
 ))]
 pub(super) async fn login(
     State(app): State<AppState>,
@@ -109,6 +113,7 @@ pub(super) async fn login(
     headers: HeaderMap,
     JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
     let mut faults = Faults::default();
     faults.check(!body.email.trim().is_empty() && !body.email.contains('\0'), "email", "must be an e-mail address");
     rules::check_present(&mut faults, "password", &body.password);
@@ -130,8 +135,12 @@ pub(super) async fn login(
         // Interrupted while registering; whoever knows the password may carry on.
         user = registration::finish(&app, user, Some(request.correlation())).await?.user;
     }
-    audit::note(&app, audit::Action::SignedIn, Some(user.id), None, &client).await;
     let (role, team) = standing(&app, &user, &request).await?;
+    if let Err(error) = recovery::insist_on_proof(&app, &user, role).await {
+        audit::note(&app, audit::Action::SignInFailed, Some(user.id), None, &client).await;
+        return Err(error);
+    }
+    audit::note(&app, audit::Action::SignedIn, Some(user.id), None, &client).await;
     let (body, token) = sign_in(&app, user, role, team, &client).await?;
     Ok((refresh_cookie(&app, &headers, &token), Json(body)).into_response())
 }

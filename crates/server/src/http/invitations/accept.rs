@@ -8,7 +8,7 @@ use crate::{
     },
     app::AppState,
     http::{
-        accounts::secret,
+        accounts::{check_origin, secret},
         error::ApiError,
         extract::{Caller, JsonBody, PathId, RequestId, after_write, prefers_async},
         read_models::WaitMin,
@@ -98,7 +98,8 @@ struct AcceptedBody {
         (status = 200, description = "Joined; sign in as always", body = AcceptedBody),
         (status = 400, description = "Faulty fields, each named in details"),
         (status = 401, description = "invalid_password: the address has an account"),
-        (status = 403, description = "other_account, account_disabled, email_domain_not_allowed or token_not_allowed"),
+        (status = 403, description = "other_account, account_disabled, email_domain_not_allowed, token_not_allowed, \
+            foreign_origin"),
         (status = 404, description = "invitation_not_found, or team_not_found: it was deleted meanwhile"),
         (status = 410, description = "invitation_accepted or invitation_expired"),
     ))]
@@ -110,6 +111,7 @@ pub(super) async fn accept_invitation(
     headers: HeaderMap,
     JsonBody(body): JsonBody<AcceptBody>,
 ) -> Result<Response, ApiError> {
+    check_origin(&app, &headers)?;
     let signed_in = if body.password.expose_secret().is_empty() && headers.contains_key(header::AUTHORIZATION) {
         Some(Caller::of(&app, &headers).await?.person()?)
     } else {

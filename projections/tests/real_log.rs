@@ -32,7 +32,7 @@ async fn a_killed_log_server_loses_nothing_and_a_rebuild_gives_the_same_rows() {
     }
     let last = world.delete(&Spec::new("report 3", Vec::new())).await;
     reading.wait(last).await;
-    for name in ["reports", "access"] {
+    for name in ["reports", "access", "history"] {
         let live = dump(&database.pool, name).await;
         rebuild(&database.pool, &world.log, &projection(name), |_| ()).await.unwrap();
         assert_eq!(live, dump(&database.pool, name).await);
@@ -108,7 +108,7 @@ async fn a_message_that_cannot_be_read_is_passed_over_even_if_it_is_the_last_one
     junk.n += 1;
     assert!(eventually(|| async { world.log.last().await.unwrap() == junk }).await);
     let reading = Reading::start(&database.pool, &world.log);
-    for name in ["reports", "access"] {
+    for name in ["reports", "access", "history"] {
         assert!(halted(&database.pool, &world.log, name).await);
         skip(&database.pool, name, junk.n, "ops", "junk").await.unwrap();
     }

@@ -150,6 +150,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analytics/duration-distribution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read how long results took */
+        get: operations["get_duration_distribution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/error-analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List kinds of failure
+         * @description The most frequent first. Failures that say the same but for numbers, times, ids and paths are one kind.
+         */
+        get: operations["list_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/flaky-tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List flaky tests
+         * @description The flakiest first, by the lower bound of their score. Skipped results never count, and neither branches nor variants are mixed.
+         */
+        get: operations["list_flaky_tests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/slowest-tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the slowest tests
+         * @description By the 95th percentile of their newest runs that passed at once.
+         */
+        get: operations["list_slowest_tests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/trends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read pass rates over time */
+        get: operations["get_trends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/change-password": {
         parameters: {
             query?: never;
@@ -714,6 +808,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/verdict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the verdict of a run
+         * @description What each failing test means: compared with the target branch of a pull request, else with the branch itself, else with the
+         *     default branch.
+         */
+        get: operations["get_run_verdict"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teams": {
         parameters: {
             query?: never;
@@ -926,6 +1041,66 @@ export interface paths {
         post?: never;
         /** Trust CI workflows no longer, at once */
         delete: operations["remove_publisher"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tests
+         * @description Every test of the team with its latest state: on the default branch of its project unless another one is named.
+         */
+        get: operations["list_tests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a test
+         * @description Everywhere it runs, and for one branch and variant why it is in its state.
+         */
+        get: operations["get_test"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tests/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what became of a test
+         * @description In the newest runs of one branch and variant: of the default branch, else the newest, unless others are named.
+         */
+        get: operations["get_test_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1408,6 +1583,35 @@ export interface components {
             expires_at: string;
             user: components["schemas"]["User"];
         };
+        /** @description What a run is compared with. */
+        Baseline: {
+            branch: string;
+            commit?: string | null;
+            /** Format: uuid */
+            run_id?: string | null;
+        };
+        /** @description Where a test began to fail, or stopped. */
+        Change: {
+            /**
+             * Format: double
+             * @description Share of failing runs after.
+             */
+            after: number;
+            after_run?: components["schemas"]["Point"] | null;
+            /** @description The first run of the new kind, most likely. */
+            at: components["schemas"]["Point"];
+            /**
+             * Format: double
+             * @description Share of failing runs before.
+             */
+            before: number;
+            /** @description The first run of the new kind, at the earliest (99 %). */
+            earliest: components["schemas"]["Point"];
+            /** @description The first run of the new kind, at the latest (99 %). */
+            latest: components["schemas"]["Point"];
+            /** @description `started_failing`, `fixed`, `worse` or `better`. */
+            shift: string;
+        };
         ChangeMember: {
             /** @description `readonly`, `maintainer` or `owner`. */
             role: string;
@@ -1427,6 +1631,24 @@ export interface components {
             role: components["schemas"]["TeamRole"];
             /** Format: uuid */
             user_id: string;
+        };
+        /** @description Why a series is in its state. */
+        Chosen: {
+            branch: string;
+            /** @description Newest first; at most 10. */
+            changes: components["schemas"]["Change"][];
+            /** @description Newest first; at most 20. */
+            evidence: components["schemas"]["Evidence"][];
+            /**
+             * Format: double
+             * @description Changes of the outcome from run to run, by pairs of runs.
+             */
+            flip_rate?: number | null;
+            /** @description The same in words. */
+            formula: string;
+            /** @description The rule that decided, with the numbers that it saw. */
+            rule: Record<string, never>;
+            variant_id: string;
         };
         CreateInvitation: {
             /** @example bob@example.com */
@@ -1509,6 +1731,24 @@ export interface components {
             /** @description Where, the first time. */
             path: string;
         };
+        DurationBucket: {
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: int64
+             * @description Exclusive.
+             */
+            max_ms: number;
+            /**
+             * Format: int64
+             * @description Inclusive.
+             */
+            min_ms: number;
+            range: string;
+        };
+        DurationDistribution: {
+            distribution: components["schemas"]["DurationBucket"][];
+        };
         EndedSessions: {
             /**
              * Format: int64
@@ -1531,11 +1771,110 @@ export interface components {
             /** @description Names this request in the server's log; also in the header X-Request-Id. */
             request_id: string;
         };
+        ErrorCluster: {
+            /** @description In the window, at most 20. */
+            branches: string[];
+            /**
+             * Format: int64
+             * @description Failed results in the window.
+             */
+            count: number;
+            /** Format: uuid */
+            fingerprint: string;
+            /**
+             * Format: date-time
+             * @description Ever.
+             */
+            first_seen: string;
+            /**
+             * Format: date-time
+             * @description Ever.
+             */
+            last_seen: string;
+            /** @description What the first of them said. */
+            message: string;
+            /** Format: uuid */
+            project_id: string;
+            /** @description Most frequent first, at most 20. */
+            test_names: string[];
+            /**
+             * Format: int64
+             * @description Tests that ever failed so.
+             */
+            tests: number;
+        };
+        Errors: {
+            errors: components["schemas"]["ErrorCluster"][];
+        };
+        /** @description A run that shows that a test is flaky. */
+        Evidence: components["schemas"]["Point"] & {
+            /** @description `attempt`: failed and passed in one run; `commit`: in different runs of one commit; `flip`: failed once between passes. */
+            signal: string;
+        };
         ExchangeToken: {
             /** @description Which team, where several trust the workflow. */
             team_id?: string | null;
             /** @description The OpenID Connect token that the CI system gave the workflow, with this instance's address as its audience. */
             token: string;
+        };
+        /** @description A failing test of a run. */
+        FailingTest: {
+            /** Format: uuid */
+            fingerprint: string;
+            message?: string | null;
+            name: string;
+            /**
+             * Format: double
+             * @description Of a regression, 0 to 1.
+             */
+            probability?: number | null;
+            /** @description One sentence. */
+            reason: string;
+            /** Format: uuid */
+            report_id: string;
+            /** @description Its id in the report. */
+            result_id: string;
+            suite: string[];
+            /** Format: uuid */
+            test_id: string;
+            /** @description `regression`, `new_test_failing`, `broken_on_base`, `flaky_known`, `flaky_in_run`, `known_issue`, `quarantined` or `infra`. */
+            verdict: string;
+        };
+        FlakyTest: {
+            branch: string;
+            file_path?: string | null;
+            /**
+             * Format: int32
+             * @description Changes between failed and not from run to run.
+             */
+            flip_count: number;
+            /**
+             * Format: double
+             * @description `flip_count / (total_runs - 1)`.
+             */
+            flip_rate: number;
+            last_status: string;
+            name: string;
+            project: components["schemas"]["ProjectName"];
+            /** Format: double */
+            score: number;
+            /** Format: double */
+            score_high: number;
+            /** Format: double */
+            score_low: number;
+            /** Format: date-time */
+            since?: string | null;
+            state: components["schemas"]["TestState"];
+            /** @description Parts joined by ` > `. */
+            suite?: string | null;
+            /** Format: uuid */
+            test_id: string;
+            /** Format: int32 */
+            total_runs: number;
+            variant_id: string;
+        };
+        FlakyTests: {
+            flaky_tests: components["schemas"]["FlakyTest"][];
         };
         ForgotPassword: {
             /** @example ada@example.com */
@@ -1659,6 +1998,16 @@ export interface components {
             id: string;
             name: string;
         };
+        /** @description A report in a test's history. */
+        Point: {
+            /** Format: date-time */
+            at: string;
+            commit?: string | null;
+            /** Format: uuid */
+            report_id: string;
+            /** Format: uuid */
+            run_id: string;
+        };
         /** @description A suite of tests inside a team. */
         Project: {
             /** @description Those with the latest runs, latest first; at most 50. */
@@ -1676,6 +2025,12 @@ export interface components {
              */
             id: string;
             /** @description As the first report gave it. */
+            name: string;
+        };
+        /** @description A project's id and name. */
+        ProjectName: {
+            /** Format: uuid */
+            id: string;
             name: string;
         };
         ProjectionStatus: {
@@ -1896,6 +2251,18 @@ export interface components {
             /** @description Oldest first. */
             report_list: components["schemas"]["Report"][];
         };
+        RunVerdict: {
+            baseline?: components["schemas"]["Baseline"] | null;
+            /** @description Failing tests by verdict; every verdict is named. */
+            counts: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["VerdictState"];
+            /** @description Regressions first; at most 500. */
+            tests: components["schemas"]["FailingTest"][];
+            /** @description Whether more tests failed than are judged. */
+            truncated: boolean;
+        };
         /** @description A page of runs, newest first. */
         Runs: {
             next_cursor?: string | null;
@@ -1905,6 +2272,78 @@ export interface components {
              * @description All that match, ignoring paging.
              */
             total: number;
+        };
+        /** @description A test on a branch, in a variant. Counts are over the newest runs, at most 400. */
+        Series: {
+            branch: string;
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: date-time
+             * @description When it failed last, or passed only after a failure.
+             */
+            failed_at?: string | null;
+            /** Format: date-time */
+            first_at: string;
+            /**
+             * Format: int32
+             * @description After a failure.
+             */
+            flaked: number;
+            /** Format: date-time */
+            last_at: string;
+            /** @description The newest run passed after a failure. */
+            last_flaky: boolean;
+            /** @description `passed`, `failed` or `skipped`. */
+            last_status: string;
+            /**
+             * Format: int64
+             * @description Median of the newest 50 runs that passed at once, within 6 %.
+             */
+            p50_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Their 95th percentile.
+             */
+            p95_ms?: number | null;
+            /**
+             * Format: double
+             * @description Per cent of the runs that passed, with or without a retry; absent without runs.
+             */
+            pass_rate?: number | null;
+            /**
+             * Format: int32
+             * @description At the first attempt.
+             */
+            passed: number;
+            /** Format: int32 */
+            runs: number;
+            /**
+             * Format: double
+             * @description The probability that an attempt fails although nothing is wrong, 0 to 1; 0 if it never failed.
+             */
+            score: number;
+            /**
+             * Format: double
+             * @description Upper end of its 95 % interval.
+             */
+            score_high: number;
+            /**
+             * Format: double
+             * @description Lower end of its 95 % interval; flaky tests are ranked by it.
+             */
+            score_low: number;
+            /**
+             * Format: date-time
+             * @description Since when it is in this state; absent if it was never in another.
+             */
+            since?: string | null;
+            state: components["schemas"]["TestState"];
+            /** @description The newest 30 reports, oldest first: `P` passed, `f` passed after a failure, `F` failed, `S` not run. */
+            strip: string;
+            variant: components["schemas"]["Variant"];
+            /** @description Opaque. */
+            variant_id: string;
         };
         /** @description Somebody signed in, on some device. */
         Session: {
@@ -1971,6 +2410,9 @@ export interface components {
             name: string;
             /** @description Where the browser goes; takes `return_to`. */
             start_url: string;
+        };
+        SlowestTests: {
+            slowest_tests: components["schemas"]["Test"][];
         };
         /** @description A step inside a test. */
         Step: {
@@ -2042,6 +2484,52 @@ export interface components {
          * @enum {string}
          */
         TeamRole: "readonly" | "maintainer" | "owner";
+        /** @description A test with its latest state on a branch. */
+        Test: components["schemas"]["Series"] & {
+            file_path?: string | null;
+            /** Format: uuid */
+            id: string;
+            name: string;
+            project: components["schemas"]["ProjectName"];
+            suite: string[];
+            tags: string[];
+        };
+        /** @description A test, everywhere it runs. */
+        TestDetail: {
+            chosen?: components["schemas"]["Chosen"] | null;
+            /** @description Most frequent first; at most 20. */
+            errors: components["schemas"]["TestError"][];
+            file_path?: string | null;
+            /** Format: uuid */
+            id: string;
+            name: string;
+            project: components["schemas"]["ProjectName"];
+            /** @description On every branch and in every variant, the newest run first; at most 200. */
+            series: components["schemas"]["Series"][];
+            suite: string[];
+            tags: string[];
+        };
+        /** @description A way in which a test failed. */
+        TestError: {
+            /** Format: int64 */
+            failures: number;
+            /** Format: uuid */
+            fingerprint: string;
+            /** Format: date-time */
+            first_seen: string;
+            /** Format: date-time */
+            last_seen: string;
+            message: string;
+        };
+        TestHistory: {
+            /** @description Newest first. */
+            runs: components["schemas"]["TestRun"][];
+        };
+        /**
+         * @description How a test ended in a report.
+         * @enum {string}
+         */
+        TestOutcome: "passed" | "flaked" | "failed" | "not_run";
         /** @description One test of a report. */
         TestResult: {
             browser?: string | null;
@@ -2074,11 +2562,42 @@ export interface components {
              */
             test_id: string;
         };
+        TestRun: components["schemas"]["Point"] & {
+            /** @description The pull request. */
+            change?: string | null;
+            /**
+             * Format: int64
+             * @description Within 6 %; known of the newest 50 that passed at once.
+             */
+            duration_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Failed attempts.
+             */
+            fails: number;
+            outcome: components["schemas"]["TestOutcome"];
+            /**
+             * Format: int32
+             * @description Passed attempts.
+             */
+            passes: number;
+        };
+        /**
+         * @description Whether a test can be trusted.
+         * @enum {string}
+         */
+        TestState: "healthy" | "flaky" | "broken";
         /**
          * @description How a test ended.
          * @enum {string}
          */
         TestStatus: "passed" | "failed" | "skipped" | "pending" | "other";
+        Tests: {
+            next_cursor?: string | null;
+            tests: components["schemas"]["Test"][];
+            /** Format: int64 */
+            total: number;
+        };
         /** @description An API token, without its secret. */
         Token: {
             /** Format: date-time */
@@ -2112,6 +2631,35 @@ export interface components {
              * @description The member who becomes owner.
              */
             user_id: string;
+        };
+        TrendPoint: {
+            /** @description First day, `YYYY-MM-DD` in the caller's time zone. */
+            date: string;
+            /**
+             * Format: int64
+             * @description Sum of the results' durations.
+             */
+            duration_ms: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            flaky: number;
+            /**
+             * Format: double
+             * @description Per cent of the total, two decimals.
+             */
+            pass_rate: number;
+            /** Format: int64 */
+            passed: number;
+            /** Format: int64 */
+            reports: number;
+            /** Format: int64 */
+            skipped: number;
+            /** Format: int64 */
+            total: number;
+        };
+        Trends: {
+            trends: components["schemas"]["TrendPoint"][];
         };
         TrustPublisher: {
             /**
@@ -2231,12 +2779,25 @@ export interface components {
          * @enum {string}
          */
         UserRole: "owner" | "maintainer";
-        /** @description Whether the build is good. `pending` until it has been judged. */
-        Verdict: {
-            counts: components["schemas"]["Summary"];
-            /** @description `mergeable`, `neutral`, `regressions` or `pending`. */
-            state: string;
+        /** @description What a test ran on. */
+        Variant: {
+            browser?: string | null;
+            device?: string | null;
+            os?: string | null;
         };
+        /** @description Whether the build is good: see the verdict of the run. `pending` until all of it is there and has been judged. */
+        Verdict: {
+            /** @description Failing tests by verdict; empty if the upload did not wait for it. */
+            counts: {
+                [key: string]: number;
+            };
+            state: components["schemas"]["VerdictState"];
+        };
+        /**
+         * @description What a run's failures come to.
+         * @enum {string}
+         */
+        VerdictState: "mergeable" | "neutral" | "regressions" | "pending";
         VerifyEmail: {
             /** @description Of the link. */
             token: string;
@@ -2641,6 +3202,268 @@ export interface operations {
             };
             /** @description user_not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_duration_distribution: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, inclusive, by the quarter of an hour; 30 days ago otherwise. */
+                start?: string;
+                /** @description RFC 3339, inclusive; now otherwise. */
+                end?: string;
+                /** @description Name or id. */
+                project?: string;
+                branch?: string;
+                environment?: string;
+                /** @description One of the upload's tags. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DurationDistribution"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_errors: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, inclusive, by the quarter of an hour; 30 days ago otherwise. */
+                start?: string;
+                /** @description RFC 3339, inclusive; now otherwise. */
+                end?: string;
+                /** @description 1 to 500; 20 otherwise. */
+                limit?: number;
+                /** @description Name or id. */
+                project?: string;
+                branch?: string;
+                environment?: string;
+                /** @description One of the upload's tags. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Errors"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_flaky_tests: {
+        parameters: {
+            query?: {
+                /** @description Days in which they have to have run; 7 otherwise. */
+                window_days?: number;
+                /** @description Runs at least; 5 otherwise. */
+                min_runs?: number;
+                /** @description 1 to 500; 20 otherwise. */
+                limit?: number;
+                /** @description flaky (default); any of healthy, flaky, broken, comma-separated; or all. */
+                state?: string;
+                /** @description Name or id. */
+                project?: string;
+                /** @description Every branch otherwise. */
+                branch?: string;
+                /** @description One of the test's tags. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlakyTests"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_slowest_tests: {
+        parameters: {
+            query?: {
+                /** @description 1 to 500; 20 otherwise. */
+                limit?: number;
+                /** @description Name or id. */
+                project?: string;
+                /** @description The default branch otherwise. */
+                branch?: string;
+                /** @description One of the test's tags. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlowestTests"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_trends: {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, inclusive, by the quarter of an hour; 30 days ago otherwise. */
+                start?: string;
+                /** @description RFC 3339, inclusive; now otherwise. */
+                end?: string;
+                /** @description day (default), week or month. */
+                group_by?: string;
+                /** @description Name in the IANA database; UTC otherwise. */
+                time_zone?: string;
+                /** @description `true`: buckets without results, too (at most 1,100). */
+                fill?: boolean;
+                /** @description Name or id. */
+                project?: string;
+                branch?: string;
+                /** @description The report's testEnvironment. */
+                environment?: string;
+                /** @description One of the upload's tags. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trends"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4569,6 +5392,52 @@ export interface operations {
             };
         };
     };
+    get_run_verdict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunVerdict"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_teams: {
         parameters: {
             query?: never;
@@ -5708,6 +6577,186 @@ export interface operations {
                 };
             };
             /** @description team_not_found or publisher_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_tests: {
+        parameters: {
+            query?: {
+                /** @description Name or id. */
+                project?: string;
+                /** @description `*` is every branch; else the default branch, or the busiest one where nothing ran on that. */
+                branch?: string;
+                /** @description Any of healthy, flaky, broken; comma-separated. */
+                state?: string;
+                /** @description How the newest run ended: passed, failed or skipped. */
+                status?: string;
+                /** @description A part of name, suite or file path. */
+                text?: string;
+                tag?: string;
+                /** @description -failed_at (default), name, -score, -p95, pass_rate or -last_at. */
+                sort?: string;
+                /** @description 1 to 200; 50 otherwise. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tests"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_test: {
+        parameters: {
+            query?: {
+                /** @description Which series to explain. */
+                branch?: string;
+                /** @description Which series to explain. */
+                variant_id?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestDetail"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_test_history: {
+        parameters: {
+            query?: {
+                branch?: string;
+                variant_id?: string;
+                /** @description 1 to 400; 100 otherwise. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TestHistory"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -4,6 +4,7 @@ pub mod accounts;
 mod admin;
 pub mod error;
 pub mod extract;
+mod insight;
 mod invitations;
 mod limit;
 pub mod live;
@@ -63,4 +64,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(reports::routes())
         .merge(runs::routes())
         .merge(projects::routes())
+        .merge(insight::routes())
 }

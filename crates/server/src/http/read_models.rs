@@ -24,6 +24,10 @@ pub struct Access;
 #[derive(Debug, Clone, Copy)]
 pub struct Reports;
 
+/// Histories of tests and sums over time, beside [`Reports`].
+#[derive(Debug, Clone, Copy)]
+pub struct History;
+
 /// The audit log, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct AuditLog;
@@ -34,6 +38,10 @@ impl ReadModels for Access {
 
 impl ReadModels for Reports {
     const NAMES: &'static [&'static str] = &["access", "reports"];
+}
+
+impl ReadModels for History {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history"];
 }
 
 impl ReadModels for AuditLog {

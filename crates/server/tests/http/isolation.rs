@@ -44,7 +44,7 @@ async fn fill(providers: &Providers, server: &TestApp, person: &Person, name: &s
     let path = format!("/api/v1/reports?project={name}&run_id=build-7&branch={name}");
     server.post(&secret, &path, report).await.expect(201);
     let mut ids = BTreeSet::new();
-    for path in ["/api/v1/reports", "/api/v1/runs", "/api/v1/projects"] {
+    for path in ["/api/v1/reports", "/api/v1/runs", "/api/v1/projects", "/api/v1/tests"] {
         uuids(&server.get(&secret, path).await.expect(200), &mut ids);
     }
     let invitation = json!({"email": format!("{name}s-friend@example.org"), "role": "readonly"});
@@ -54,7 +54,7 @@ async fn fill(providers: &Providers, server: &TestApp, person: &Person, name: &s
         let path = format!("/api/v1/teams/{}/{path}", person.team);
         uuids(&server.get(&person.token, &path).await.expect(200), &mut ids);
     }
-    assert_eq!(ids.len(), 8, "report, run, project, token, invitation, publisher, team and person: {ids:?}");
+    assert_eq!(ids.len(), 9, "report, run, project, test, token, invitation, publisher, team and person: {ids:?}");
     ids.remove(&person.user.to_string());
     ids.insert(person.team.to_string());
     (Owned { team: person.team, ids }, [secret, workflow])

@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod corpus;
 mod deleting;
+mod histories;
 mod idempotency;
 mod live;
 mod lost_answer;

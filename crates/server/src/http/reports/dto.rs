@@ -2,10 +2,11 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
-use crate::http::words::Status;
+use crate::http::{insight::dto::VerdictState, words::Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -345,12 +346,12 @@ pub struct UploadAnswer {
     pub verdict: Verdict,
 }
 
-/// Whether the build is good. `pending` until it has been judged.
+/// Whether the build is good: see the verdict of the run. `pending` until all of it is there and has been judged.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Verdict {
-    /// `mergeable`, `neutral`, `regressions` or `pending`.
-    pub state: &'static str,
-    pub counts: Summary,
+    pub state: VerdictState,
+    /// Failing tests by verdict; empty if the upload did not wait for it.
+    pub counts: BTreeMap<&'static str, u64>,
 }
 
 /// The answer to a deletion.

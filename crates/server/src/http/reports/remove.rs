@@ -41,6 +41,6 @@ pub(super) async fn delete_report(
     };
     let deleted = scaledtest_effects::delete_report(&app.log, team, id, &meta).await;
     let position = deleted.map_err(ApiError::from_execute)?;
-    let headers = after_write(&app, position, &["reports"], false).await;
+    let headers = after_write(&app, position, &["reports", "history"], false).await;
     Ok((headers, Json(dto::Deleted { id: id.0, deleted: true })).into_response())
 }

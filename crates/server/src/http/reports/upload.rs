@@ -5,7 +5,8 @@ use crate::{
     app::AppState,
     http::{
         error::{ApiError, ErrorBody},
-        extract::{Caller, Pairs, RequestId, after_write, created, idempotency_key, prefers_async},
+        extract::{Caller, Pairs, RequestId, ST_PROJECTION, after_write, created, idempotency_key, prefers_async},
+        insight::{self, dto::VerdictState},
     },
     ingest::{Accepted, Params, Upload, ingest},
 };
@@ -16,7 +17,8 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use scaledtest_domain::{Scope, TeamRole};
+use scaledtest_domain::{RunId, Scope, TeamId, TeamRole};
+use std::collections::BTreeMap;
 
 /// Send a report
 ///
@@ -81,8 +83,11 @@ pub(super) async fn upload_report(
     };
     let accepted = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
-    let written = after_write(&app, accepted.position, &["reports"], prefer_async).await;
+    let written = after_write(&app, accepted.position, &["reports", "history"], prefer_async).await;
     let mut answer = answer(&app, &accepted);
+    if !prefer_async && !written.contains_key(ST_PROJECTION) {
+        answer.verdict = verdict(&app, team, accepted.report.run).await;
+    }
     answer.triage_github_status = triage.then_some(true);
     answer.execution_id = execution;
     Ok((created(prefer_async), written, Json(answer)).into_response())
@@ -100,13 +105,23 @@ fn answer(app: &AppState, accepted: &Accepted) -> dto::UploadAnswer {
         results: report.counts.tests,
         execution_id: None,
         triage_github_status: None,
-        summary: summary.clone(),
+        summary,
         name: convert::report_name(&tool.name, tool.version.as_deref()),
         url: convert::pages(&app.config, "reports", report.report),
         run_id: report.run.0,
         diagnostics: report.diagnostics.iter().map(convert::diagnostic).collect(),
-        verdict: dto::Verdict { state: "pending", counts: summary },
+        verdict: dto::Verdict { state: VerdictState::Pending, counts: BTreeMap::new() },
     }
+}
+
+/// That of the run, as far as it is there. The report is taken in whether this can be read or not.
+async fn verdict(app: &AppState, team: TeamId, run: RunId) -> dto::Verdict {
+    let found = insight::of_run(app, team, run).await.unwrap_or_else(|error| {
+        tracing::warn!(error = error.message(), "the verdict of a run cannot be read");
+        None
+    });
+    let (state, counts) = found.map_or((VerdictState::Pending, BTreeMap::new()), |found| (found.state, found.counts));
+    dto::Verdict { state, counts }
 }
 
 /// What an upload reads of its request beside the body.

@@ -1,0 +1,96 @@
+//! What the failures of a run mean.
+
+use super::dto;
+use crate::{
+    app::{App, AppState},
+    http::{
+        error::{ApiError, ErrorBody},
+        extract::{Caller, PathId},
+        read_models::{History, WaitMin},
+    },
+};
+use axum::{Json, extract::State};
+use scaledtest_domain::{RunId, Scope, TeamId};
+use scaledtest_insight::verdict::{RunOutcome, Verdict};
+use scaledtest_projections::{
+    history::queries::{self, Failing},
+    reports::queries::get_run,
+};
+use std::collections::BTreeMap;
+
+const VERDICTS: [&str; 8] = [
+    "regression",
+    "new_test_failing",
+    "broken_on_base",
+    "flaky_known",
+    "flaky_in_run",
+    "known_issue",
+    "quarantined",
+    "infra",
+];
+
+/// Read the verdict of a run
+///
+/// What each failing test means: compared with the target branch of a pull request, else with the branch itself, else with the
+/// default branch.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/verdict", operation_id = "get_run_verdict", tag = "runs",
+    params(("id" = uuid::Uuid, Path)),
+    responses((status = 200, body = dto::RunVerdict), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(super) async fn get_run_verdict(
+    State(app): State<AppState>,
+    caller: Caller,
+    PathId(id): PathId<RunId>,
+    _: WaitMin<History>,
+) -> Result<Json<dto::RunVerdict>, ApiError> {
+    caller.scope(Scope::Read)?;
+    let not_found = || ApiError::not_found("run_not_found", "run not found");
+    of_run(&app, caller.team()?, id).await?.map(Json).ok_or_else(not_found)
+}
+
+/// The verdict of a run of a team, if it is there.
+pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
+    let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
+    let run = get_run(&app.db, team, id).await?;
+    let complete = run.is_some_and(|run| run.is_complete(app.clock.now()));
+    let mut counts: BTreeMap<&'static str, u64> = VERDICTS.into_iter().map(|verdict| (verdict, 0)).collect();
+    for failing in &found.failing {
+        *counts.entry(failing.verdict.as_str()).or_default() += 1;
+    }
+    let state = match found.outcome {
+        // What is broken stays broken, whatever is still to come.
+        RunOutcome::Regressions => dto::VerdictState::Regressions,
+        _ if !complete => dto::VerdictState::Pending,
+        RunOutcome::Mergeable => dto::VerdictState::Mergeable,
+        RunOutcome::Neutral => dto::VerdictState::Neutral,
+    };
+    Ok(Some(dto::RunVerdict {
+        state,
+        counts,
+        baseline: found.baseline.map(|base| dto::Baseline {
+            branch: base.branch,
+            commit: base.commit,
+            run_id: base.run_id,
+        }),
+        tests: found.failing.into_iter().map(test).collect(),
+        truncated: found.truncated,
+    }))
+}
+
+fn test(failing: Failing) -> dto::FailingTest {
+    let (report, index) = failing.result;
+    dto::FailingTest {
+        test_id: failing.test_id,
+        name: failing.name,
+        suite: failing.suite,
+        result_id: index.to_string(),
+        report_id: report,
+        verdict: failing.verdict.as_str(),
+        probability: match failing.verdict {
+            Verdict::Regression { probability } => Some(probability),
+            _ => None,
+        },
+        reason: failing.verdict.reason(),
+        fingerprint: failing.fingerprint,
+        message: failing.message,
+    }
+}

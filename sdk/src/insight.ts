@@ -212,6 +212,7 @@ export interface FlakyTest {
   file_path?: string | null;
   project: string | ProjectRef;
   branch: string;
+  variant?: Variant | null;
   variant_id: string;
   flip_count: number;
   total_runs: number;

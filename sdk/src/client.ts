@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
+import { Insight } from "./insight.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
 import type { paths } from "./schema.ts";
@@ -46,6 +47,8 @@ export class ScaledTest {
   readonly api: Client<paths>;
   /** What only the owner of the instance may do. */
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
+  /** What the histories of the team's tests say. */
+  readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;
@@ -433,6 +436,7 @@ export class ScaledTest {
     const call = async () => {
       const request = new Request(this.#baseUrl + path + queryOf(ask.query), {
         method,
+        ...abortable(ask.signal),
         ...(ask.body !== undefined && { body: JSON.stringify(ask.body), headers: { "Content-Type": "application/json" } }),
       });
       const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));

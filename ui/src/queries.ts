@@ -40,6 +40,7 @@ export const keys = {
   run: (id: string) => scope("run", id),
   reports: () => scope("reports"),
   projects: () => scope("projects"),
+  insight: () => scope("insight"),
   tokens: () => scope("tokens"),
   team: () => scope("detail"),
   members: () => scope("members"),

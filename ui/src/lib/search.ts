@@ -170,11 +170,11 @@ function startOfDay(day: string, plusDays: number): string {
   return new Date(year, month - 1, date + plusDays).toISOString();
 }
 
-function text(value: unknown): string | undefined {
+export function text(value: unknown): string | undefined {
   return typeof value === "string" && value.trim() !== "" ? value.slice(0, MAX_TEXT) : undefined;
 }
 
-function word<W extends string>(value: unknown, words: readonly W[]): W | undefined {
+export function word<W extends string>(value: unknown, words: readonly W[]): W | undefined {
   return words.find((candidate) => candidate === value);
 }
 
@@ -183,6 +183,6 @@ function day(value: unknown): string | undefined {
   return Number.isNaN(Date.parse(value)) ? undefined : value;
 }
 
-function compact<T extends object>(values: T): T {
+export function compact<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,7 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
-import { Button } from "../../components/Button.tsx";
+import { More } from "../../components/More.tsx";
 import { Empty, ErrorBox, PageHeader, Skeleton } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
 import { cx } from "../../lib/cx.ts";
@@ -10,26 +9,6 @@ import { readRunSearch, toRunFilter, type RunSearch } from "../../lib/search.ts"
 import { runsQuery } from "../../queries.ts";
 import { Filters } from "./Filters.tsx";
 import { RunRow } from "./RunRow.tsx";
-
-/** Fetches the next page when its place comes near the screen. */
-function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
-  const mark = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const place = mark.current;
-    if (!place || busy) return;
-    const observer = new IntersectionObserver(
-      (entries) => { if (entries.some((entry) => entry.isIntersecting)) onMore(); },
-      { rootMargin: "600px" },
-    );
-    observer.observe(place);
-    return () => { observer.disconnect(); };
-  }, [busy, onMore]);
-  return (
-    <div ref={mark} className="flex justify-center py-4">
-      <Button disabled={busy} onClick={onMore}>{busy ? "Loading…" : "Load more"}</Button>
-    </div>
-  );
-}
 
 export function Reports() {
   useTitle("Test Reports");

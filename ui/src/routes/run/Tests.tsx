@@ -1,7 +1,8 @@
 import type { RunDetail, TestResult } from "@scaledtest/sdk";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
+import { useSlash } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
 import { readResultSearch, readTestRef, toResultFilter, type ResultSearch } from "../../lib/search.ts";
 import { Detail } from "./Detail.tsx";
@@ -10,21 +11,6 @@ import { Toolbar } from "./Toolbar.tsx";
 import { placeOf, useResults, type Range } from "./useResults.ts";
 
 export const refOf = (result: TestResult) => `${result.report_id}.${result.id}`;
-
-/** `/` jumps to the search box, as long as nothing else is being typed into. */
-function useSlash(focus: () => void) {
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement | null;
-      const typing = target?.closest("input, textarea, select, [contenteditable]");
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
-      event.preventDefault();
-      focus();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => { document.removeEventListener("keydown", onKey); };
-  }, [focus]);
-}
 
 /** The tests of a run: filters, the virtual list, and the open test beside it. All of it is in the URL. */
 export function Tests({ run }: { run: RunDetail }) {
@@ -74,6 +60,7 @@ export function Tests({ run }: { run: RunDetail }) {
           key={search.test}
           reportId={open.reportId}
           resultId={open.resultId}
+          branch={run.branch ?? undefined}
           onFilter={change}
           onClose={() => {
             show(undefined);

@@ -6,6 +6,7 @@ import {
   parseSearch,
   readAdminSearch,
   readAuthSearch,
+  readCompareSearch,
   readResultSearch,
   readRunSearch,
   stringifySearch,
@@ -144,6 +145,12 @@ const teamPages = [
     path: "/reports",
     validateSearch: overlaying(readRunSearch),
     component: Reports,
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/reports/compare",
+    validateSearch: overlaying(readCompareSearch),
+    component: lazyRouteComponent(() => import("./routes/compare/Compare.tsx"), "Compare"),
   }),
   createRoute({ getParentRoute: () => inTeam, path: "/reports/$reportId", component: ReportRedirect }),
   createRoute({

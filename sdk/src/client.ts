@@ -340,6 +340,18 @@ export class ScaledTest {
     );
   }
 
+  /** What differs between two reports or runs, test by test. */
+  compareReports(base: string, head: string, signal?: AbortSignal): Promise<T.ReportComparison> {
+    return this.#read(
+      this.api.GET("/api/v1/reports/compare", { params: { query: { base, head } }, ...abortable(signal) }),
+    );
+  }
+
+  /** Which tests fail significantly more or less often on a branch or in an environment than on or in another. */
+  compareBranches(query: T.BranchQuery, signal?: AbortSignal): Promise<T.BranchComparison> {
+    return this.#read(this.api.GET("/api/v1/compare/branches", { params: { query }, ...abortable(signal) }));
+  }
+
   /** The document as it was uploaded. */
   raw(reportId: string): Promise<Blob> {
     return this.#read<Blob>(this.api.GET("/api/v1/reports/{id}/raw", { ...at({ id: reportId }), parseAs: "blob" }));

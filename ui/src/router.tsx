@@ -7,6 +7,7 @@ import {
   parseSearch,
   readAdminSearch,
   readAuthSearch,
+  readCompareSearch,
   readProfileSearch,
   readResultSearch,
   readRunSearch,
@@ -147,6 +148,12 @@ const teamPages = [
     path: "/reports",
     validateSearch: overlaying(readRunSearch),
     component: Reports,
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/reports/compare",
+    validateSearch: overlaying(readCompareSearch),
+    component: lazyRouteComponent(() => import("./routes/compare/Compare.tsx"), "Compare"),
   }),
   createRoute({ getParentRoute: () => inTeam, path: "/reports/$reportId", component: ReportRedirect }),
   createRoute({

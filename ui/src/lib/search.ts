@@ -76,6 +76,16 @@ export function readResultSearch(values: Record<string, unknown>): ResultSearch 
   });
 }
 
+/** What is compared: ids of runs or reports. */
+export interface CompareSearch {
+  base?: string;
+  head?: string;
+}
+
+export function readCompareSearch(values: Record<string, unknown>): CompareSearch {
+  return compact({ base: text(values.base), head: text(values.head) });
+}
+
 /** What the API is asked for. `to` includes its whole day. */
 export function toRunFilter(search: RunSearch): RunFilter {
   return compact({

@@ -44,7 +44,9 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
 
     let readiness = until_halted(&server).await;
     assert_eq!((&readiness["database"], &readiness["log"]), (&json!("ok"), &json!("ok")));
-    let [access, audit, history, reports] = &readiness["projections"].as_array().unwrap()[..] else { panic!("{readiness}") };
+    let [access, audit, history, reports] = &readiness["projections"].as_array().unwrap()[..] else {
+        panic!("{readiness}")
+    };
     assert_eq!((&access["name"], &access["state"]), (&json!("access"), &json!("active")));
     assert_eq!((&audit["name"], &audit["state"]), (&json!("audit"), &json!("active")));
     assert_eq!((&history["name"], &reports["name"]), (&json!("history"), &json!("reports")));

@@ -62,7 +62,7 @@ export function Analytics() {
       </Part>
       <Part
         title="Slowest Tests"
-        note="By what 95 % of their newest runs stay below; project and branch are filtered."
+        note="By what 95 % of their newest runs stay below. Only project and branch apply here."
         of={slowest}
         bare
         nothing="No durations are known yet."

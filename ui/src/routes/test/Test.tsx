@@ -64,7 +64,7 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
           </Section>
         )}
         {test.series.length > 1 && (
-          <Section title="Branches and variants" bare>
+          <Section title="Where it runs" bare>
             <Others testId={test.id} series={test.series} current={series} />
           </Section>
         )}

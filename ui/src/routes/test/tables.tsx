@@ -50,5 +50,5 @@ export function Others({ testId, series, current }: { testId: string; series: Te
     { header: "p95", cell: ({ p95_ms }) => formatDuration(p95_ms ?? Number.NaN), wide: true },
     { header: "Last run", cell: ({ last_at }) => <Time iso={last_at} />, className: "whitespace-nowrap" },
   ];
-  return <DataTable label="Branches and variants" columns={columns} rows={series} rowKey={({ branch, variant_id }) => `${branch} ${variant_id}`} />;
+  return <DataTable label="Where it runs" columns={columns} rows={series} rowKey={({ branch, variant_id }) => `${branch} ${variant_id}`} />;
 }

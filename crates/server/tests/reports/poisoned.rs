@@ -26,7 +26,7 @@ async fn until_halted(server: &TestApp) -> Value {
     loop {
         let readiness = server.get("", "/readyz").await;
         let body = readiness.json();
-        if body["projections"][2]["state"] == "halted" {
+        if body["projections"][3]["state"] == "halted" {
             assert_eq!(readiness.status, 503);
             return body;
         }

@@ -75,7 +75,7 @@ export function Chooser({ base, head }: { base: string | undefined; head: string
           else setChosen(swapped);
         }}
       >
-        <ArrowLeftRight aria-hidden size={15} />
+        <ArrowLeftRight aria-hidden size={15} className="shrink-0" />
       </Button>
       {side("head", "Head")}
       <Button type="submit" look="primary" disabled={same} className="max-sm:w-full">Compare</Button>

@@ -1,6 +1,6 @@
 import type { RunDetail, TestResult } from "@scaledtest/sdk";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { useSlash } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
@@ -24,13 +24,23 @@ export function Tests({ run }: { run: RunDetail }) {
   const open = readTestRef(search.test);
   useSlash(useCallback(() => { field.current?.focus(); }, []));
 
+  // Another selection begins at its beginning, wherever one had scrolled to.
+  const section = useRef<HTMLElement>(null);
+  const selection = JSON.stringify(filter);
+  const shown = useRef(selection);
+  useEffect(() => {
+    if (shown.current === selection) return;
+    shown.current = selection;
+    if (section.current && section.current.getBoundingClientRect().top < 0) section.current.scrollIntoView();
+  }, [selection]);
+
   const change = (next: Partial<ResultSearch>) => {
     void navigate({ search: (now) => readResultSearch({ ...now, ...next }), replace: true, resetScroll: false });
   };
   const show = (result: TestResult | undefined) => { change({ test: result && refOf(result) }); };
 
   return (
-    <section aria-labelledby="tests" className="panel min-w-0">
+    <section ref={section} aria-labelledby="tests" className="panel min-w-0 [overflow-anchor:none]">
       <h2 id="tests" className="sr-only">Tests</h2>
       <div className="z-20 rounded-t-lg bg-card lg:sticky lg:top-0">
         <Toolbar summary={run.summary} search={search} field={field} onChange={change} />
@@ -41,7 +51,7 @@ export function Tests({ run }: { run: RunDetail }) {
       {head.isSuccess && total === 0 && <p className="px-4 py-12 text-center text-muted-foreground">No test matches these filters.</p>}
       {total > 0 && (
         <TestList
-          key={JSON.stringify(filter)}
+          key={selection}
           ref={list}
           at={at}
           total={total}

@@ -27,6 +27,7 @@ pub use fresh::{Fresh, FreshResults};
 pub use positions::Positions;
 pub use projection::{ApplyError, Body, Item, Projection};
 pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild};
+pub use rewind::notice_rewind;
 pub use runner::{Runner, Setup};
 pub use session::Failure;
 pub use status::{ProjectionStatus, SkipError, State, StatusError, skip, status};

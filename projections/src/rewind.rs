@@ -3,12 +3,42 @@
 //! An older copy of the log's store may have been put back under a newer database. Then positions mean other commits,
 //! or none yet, and following on would skip events for ever. So the checkpoint names its commit, and it is looked up.
 
-use crate::checkpoint::{Checkpoint, signed};
+use crate::checkpoint::{self, Checkpoint, signed};
 use crate::session::{self, Failure, Lock};
 use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use std::time::Duration;
+
+/// How long the check at start waits for whoever begins an epoch meanwhile.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Compares every projection's checkpoint with the log and begins a new epoch if one does not fit.
+///
+/// To be called before a server takes requests: a write into a rewound log would get a position that the tables seem to
+/// have passed already, and its answer would say that it is visible.
+///
+/// # Errors
+/// What the database or the log says; [`Failure::Database`] also when it takes longer than a minute.
+pub async fn notice_rewind(pool: &PgPool, log: &EventLog) -> Result<(), Failure> {
+    session::within(SETTLE, async {
+        let mut conn = session::connect(pool, "ops").await?;
+        let noticed = notice(&mut conn, pool, log).await;
+        session::close(conn).await;
+        noticed
+    })
+    .await
+}
+
+async fn notice(conn: &mut PgConnection, pool: &PgPool, log: &EventLog) -> Result<(), Failure> {
+    for (name, _) in checkpoint::positions(pool).await? {
+        let Some(stored) = checkpoint::read(conn, &name).await? else { continue };
+        if let Found::Rewound(reason) = check(log, &stored.checkpoint).await? {
+            begin_epoch(conn, log, &stored.checkpoint, &reason).await?;
+        }
+    }
+    Ok(())
+}
 
 /// How the log relates to a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -187,6 +187,30 @@ async fn another_commit_at_the_same_position_is_a_rewound_log_too() {
 }
 
 #[tokio::test]
+async fn a_rewound_log_is_noticed_before_anything_follows_it_and_a_write_then_waits_for_the_rebuild() {
+    let database = database().await;
+    let longer = World::new(EventLog::in_memory());
+    let reading = Reading::start(&database.pool, &longer.log);
+    longer.upload(&Spec::new("a", passed(2))).await;
+    reading.wait(longer.upload(&Spec::new("b", passed(2))).await).await;
+    reading.stop().await;
+    scaledtest_projections::notice_rewind(&database.pool, &longer.log).await.unwrap();
+    assert_eq!(longer.log.epoch(), 1, "nothing has happened to this log");
+
+    let shorter = World::new(EventLog::in_memory());
+    shorter.upload(&Spec::new("c", passed(1))).await;
+    scaledtest_projections::notice_rewind(&database.pool, &shorter.log).await.unwrap();
+    scaledtest_projections::notice_rewind(&database.pool, &shorter.log).await.unwrap();
+    let written = shorter.upload(&Spec::new("d", passed(1))).await;
+    assert_eq!(written.epoch, 2, "its position is not one that the old tables have passed");
+    let reading = Reading::start(&database.pool, &shorter.log);
+    reading.wait(written).await;
+    assert_eq!(count(&database.pool, "select count(*) from reports.result").await, 2);
+    assert_eq!(count(&database.pool, "select count(*) from ops.epoch").await, 1);
+    reading.stop().await;
+}
+
+#[tokio::test]
 async fn hints_alone_tell_another_process_what_is_visible() {
     let (database, nowhere) = (database().await, database().await);
     let world = World::new(EventLog::in_memory());

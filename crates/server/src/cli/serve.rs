@@ -89,6 +89,11 @@ pub struct Parts<'a> {
 pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()> {
     let Parts { config, secrets, stores, roles, listener } = parts;
     let Stores { db, log } = stores;
+    if roles.contains(&Role::Api) {
+        let noticed = stop.run_until_cancelled(projections::notice_rewind(&db, &log)).await;
+        let Some(noticed) = noticed else { return Ok(()) };
+        noticed.context("cannot compare the read models with the log")?;
+    }
     let positions = Positions::new(db.clone());
     let tasks = TaskTracker::new();
     let background = CancellationToken::new();

@@ -119,9 +119,12 @@ pub(super) async fn get_readiness(State(app): State<AppState>) -> Response {
     match projections {
         Ok(statuses) => {
             ready &= statuses.iter().all(|status| status.state != Standing::Halted);
-            // Each must be there, and of the log's present history: one that is rebuilt after a rewind is not yet.
-            let level =
-                |name| statuses.iter().any(|status| status.name == name && status.position.epoch == status.last.epoch);
+            // Each must be there, and of the log's present history: one that is rebuilt after a rewind is not yet, and one
+            // that is ahead of the log has not noticed yet.
+            let present = |status: &ProjectionStatus| {
+                status.position.epoch == status.last.epoch && status.position <= status.last
+            };
+            let level = |name| statuses.iter().any(|status| status.name == name && present(status));
             ready &= scaledtest_projections::all().iter().all(|projection| level(projection.name()));
             body.projections = statuses.into_iter().map(ProjectionBody::from).collect();
         }

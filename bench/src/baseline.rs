@@ -9,7 +9,7 @@ use scaledtest_projections::{
     copy::{Rows, copy_rows},
     reports::{
         Reports, ensure_partitions,
-        rows::{Place, copy_results, write_result},
+        rows::{Place, case_id, copy_results, write_result},
     },
 };
 use sqlx::{Connection, PgConnection};
@@ -37,7 +37,8 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
         for (index, result) in results.iter().enumerate() {
             // As ten reports of 500 would be.
             let report_no = i64::try_from(transaction * 10 + index / 500)?;
-            write_result(&mut encoded, Place { report_no, month }, i32::try_from(index % 500)?, result)?;
+            let idx = i32::try_from(index % 500)?;
+            write_result(&mut encoded, Place { report_no, month }, idx, case_id(result), result)?;
         }
         let started = Instant::now();
         let mut tx = conn.begin().await?;

@@ -57,6 +57,30 @@ impl Client {
         Ok(answer["id"].as_str().context("no id")?.to_owned())
     }
 
+    /// Uploads a report of another day.
+    pub async fn upload_at(&self, body: bytes::Bytes, at: chrono::DateTime<chrono::Utc>) -> anyhow::Result<()> {
+        let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let url = format!("{}/api/v1/reports?created_at={at}", self.url);
+        let answer = self.http.post(url).bearer_auth(&self.token).body(body).send().await?;
+        let status = answer.status();
+        ensure!(status.is_success(), "upload answered {status}: {}", answer.text().await?);
+        Ok(())
+    }
+
+    /// Waits until every read model has all that the log has.
+    pub async fn wait_level(&self, limit: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            let ready: Value = self.http.get(format!("{}/readyz", self.url)).send().await?.json().await?;
+            let projections = ready["projections"].as_array().context("projections")?;
+            if !projections.is_empty() && projections.iter().all(|projection| projection["lag"] == 0) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::bail!("the read models aren't level with the log after {limit:?}")
+    }
+
     /// Reads something below `/api/v1`; the status decides.
     pub async fn get(&self, path: &str) -> anyhow::Result<Option<Value>> {
         let answer = self.http.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).send().await?;

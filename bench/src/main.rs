@@ -3,8 +3,10 @@
 mod baseline;
 mod client;
 mod generate;
+mod insight;
 mod measure;
 mod process;
+mod suite;
 mod table;
 
 use clap::Parser;

@@ -50,6 +50,11 @@ impl Rows {
         &self.buffer
     }
 
+    /// Adds the rows of another.
+    pub fn extend(&mut self, other: &Self) {
+        self.buffer.extend_from_slice(&other.buffer);
+    }
+
     /// Takes the rows out, leaving none.
     pub fn take(&mut self) -> BytesMut {
         self.buffer.split()

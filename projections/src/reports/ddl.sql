@@ -117,6 +117,21 @@ create table run (
 );
 create index run_newest on run (team_id, created_at desc, no desc);
 
+-- What stays the same about a test from run to run, once for all the results that have it in common: most of a row would be
+-- this. The id follows from the rest. One that no result has any more is removed with the report that had it last.
+create table test_case (
+    id        uuid   primary key,
+    test_id   uuid   not null,
+    name      text   not null,
+    suite     text[] not null,
+    file_path text,
+    browser   text,
+    device    text,
+    os        text,
+    tags      text[] not null
+);
+alter table test_case alter suite set statistics 0, alter file_path set statistics 0, alter tags set statistics 0;
+
 -- Raw results, by retention class and month: retention drops a partition. Wide numbers first, so that no row is padded.
 create table result (
     report_no      bigint   not null,
@@ -131,15 +146,8 @@ create table result (
     status         smallint not null,
     flaky          boolean  not null,
     reported_flaky boolean,
-    test_id        uuid     not null,
-    name           text     not null,
-    suite          text[]   not null,
-    file_path      text,
+    case_id        uuid     not null,
     raw_status     text,
-    browser        text,
-    device         text,
-    os             text,
-    tags           text[]   not null,
     message        text,
     trace          text,
     snippet        text,
@@ -150,6 +158,15 @@ create table result (
     extra          json
 ) partition by list (class);
 create table result_c0 partition of result for values in (0) partition by range (month);
+
+-- Results as they are read. A left join, so that one which needs nothing of the case is none.
+create view test_result as
+select result.class, result.month, result.report_no, result.idx, test_case.test_id, test_case.name, test_case.suite,
+       test_case.file_path, result.line, result.status, result.raw_status, result.duration_ms, result.start_ms, result.stop_ms,
+       result.retries, result.flaky, result.reported_flaky, test_case.tags, test_case.browser, test_case.device, test_case.os,
+       result.message, result.trace, result.snippet, result.stdout, result.stderr, result.steps, result.attachments,
+       result.extra
+from result left join test_case on test_case.id = result.case_id;
 
 -- Executions of a test before its final one.
 create table attempt (

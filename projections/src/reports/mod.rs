@@ -4,6 +4,7 @@
 //! are found by its number, the position of its commit.
 
 mod apply;
+mod cases;
 mod partitions;
 pub mod queries;
 mod results;
@@ -27,7 +28,7 @@ impl Projection for Reports {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn kinds(&self) -> &'static [Kind] {

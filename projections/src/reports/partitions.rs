@@ -5,22 +5,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 /// The partitioned tables, and their columns that no plan depends on: sampling the texts would cost most of an `analyze`.
 const TABLES: [(&str, &[&str]); 2] = [
-    (
-        "result",
-        &[
-            "suite",
-            "raw_status",
-            "tags",
-            "message",
-            "trace",
-            "snippet",
-            "stdout",
-            "stderr",
-            "steps",
-            "attachments",
-            "extra",
-        ],
-    ),
+    ("result", &["raw_status", "message", "trace", "snippet", "stdout", "stderr", "steps", "attachments", "extra"]),
     ("attempt", &["message", "trace", "snippet", "stdout", "stderr", "attachments"]),
 ];
 

@@ -1,7 +1,8 @@
 //! Results become rows, a chunk at a time: on a thread of their own while the rows before them are sent.
 
+use super::cases::Cases;
 use super::partitions;
-use super::rows::{Place, copy_attempts, copy_results, write_attempt, write_result};
+use super::rows::{Place, case_id, copy_attempts, copy_results, write_attempt, write_result};
 use crate::copy::{HEADER, Rows, TRAILER, copy_rows, saturate};
 use crate::{ApplyError, Body};
 use bytes::BytesMut;
@@ -11,10 +12,14 @@ use scaledtest_domain::{
     report::{TestResult, decode_chunk},
 };
 use sqlx::PgConnection;
+use std::collections::HashSet;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-/// Attempts are kept aside while results are copied, up to this many bytes.
-const MAX_ATTEMPTS: usize = 1024 * 1024;
+/// Attempts and test cases are kept aside while results are copied, up to this many bytes.
+const MAX_ASIDE: usize = 1024 * 1024;
+/// Test cases that are remembered as already handed over, at most.
+const MAX_KNOWN: usize = 100_000;
 
 /// Bytes of rows handed over at once: small, so that the database is busy with the first while the next are made.
 const PIECE: usize = 32 * 1024;
@@ -33,6 +38,7 @@ struct Piece {
     month: NaiveDate,
     results: BytesMut,
     attempts: BytesMut,
+    cases: Cases,
 }
 
 /// Rows on their way from the chunks of some reports.
@@ -74,17 +80,18 @@ impl Encoding {
     }
 }
 
-/// A copy of results, then what attempts came with them, until there are no more. Straight into the partitions: finding
+/// A copy of results, then what attempts and new test cases came with them, until there are no more. Straight into the partitions: finding
 /// them anew for each row would cost a tenth of the copy.
 async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Result<(), sqlx::Error> {
     let mut next = pieces.recv().await;
     while let Some(Piece { month, .. }) = next {
-        let mut attempts = BytesMut::new();
+        let (mut attempts, mut cases) = (BytesMut::new(), Cases::default());
         let mut copy = conn.copy_in_raw(&copy_results(&partitions::name("result", month))).await?;
         copy.send(HEADER).await?;
-        while let Some(piece) = next.take_if(|piece| piece.month == month && attempts.len() < MAX_ATTEMPTS) {
+        while let Some(piece) = next.take_if(|piece| piece.month == month && attempts.len() + cases.len() < MAX_ASIDE) {
             copy.send(piece.results).await?;
             attempts.unsplit(piece.attempts);
+            cases.append(&piece.cases);
             next = pieces.recv().await;
         }
         copy.send(TRAILER).await?;
@@ -92,13 +99,20 @@ async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Re
         if !attempts.is_empty() {
             copy_rows(conn, &copy_attempts(&partitions::name("attempt", month)), &attempts).await?;
         }
+        cases.insert_missing(conn).await?;
     }
     Ok(())
 }
 
 fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
-    let mut writer =
-        Writer { sender, month: NaiveDate::MIN, results: Rows::with_capacity(PIECE), attempts: Rows::default() };
+    let mut writer = Writer {
+        sender,
+        month: NaiveDate::MIN,
+        results: Rows::with_capacity(PIECE),
+        attempts: Rows::default(),
+        cases: Cases::default(),
+        known: HashSet::new(),
+    };
     for source in sources {
         match writer.report(source) {
             Ok(true) => {}
@@ -120,6 +134,9 @@ struct Writer<'a> {
     month: NaiveDate,
     results: Rows,
     attempts: Rows,
+    cases: Cases,
+    /// Cases that were handed over, or are at hand.
+    known: HashSet<Uuid>,
 }
 
 impl Writer<'_> {
@@ -148,11 +165,18 @@ impl Writer<'_> {
 
     fn results(&mut self, place: Place, first: usize, results: &[TestResult]) -> Result<bool, DecodeError> {
         for (idx, result) in (first..).map(|idx| saturate(idx as u64)).zip(results) {
-            write_result(&mut self.results, place, idx, result)?;
+            let case = case_id(result);
+            if self.known.len() >= MAX_KNOWN {
+                self.known.clear();
+            }
+            if self.known.insert(case) {
+                self.cases.add(case, result);
+            }
+            write_result(&mut self.results, place, idx, case, result)?;
             for attempt in &result.attempts {
                 write_attempt(&mut self.attempts, place, idx, attempt)?;
             }
-            if self.results.len() + self.attempts.len() >= PIECE && !self.hand_over() {
+            if self.results.len() + self.attempts.len() + self.cases.len() >= PIECE && !self.hand_over() {
                 return Ok(false);
             }
         }
@@ -160,7 +184,8 @@ impl Writer<'_> {
     }
 
     fn hand_over(&mut self) -> bool {
-        let piece = Piece { month: self.month, results: self.results.take(), attempts: self.attempts.take() };
+        let (results, attempts, cases) = (self.results.take(), self.attempts.take(), std::mem::take(&mut self.cases));
+        let piece = Piece { month: self.month, results, attempts, cases };
         piece.results.is_empty() || self.sender.blocking_send(piece).is_ok()
     }
 }

@@ -1,24 +1,31 @@
-//! How a report, a result and an attempt are laid out as rows of `COPY ... (format binary)`.
+//! How a report, a test case, a result and an attempt are laid out as rows of `COPY ... (format binary)`.
 
 use crate::copy::{Rows, saturate, saturate8};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use scaledtest_domain::{
-    TeamId,
+    Hash16, TeamId,
     events::report::Ingested,
     report::{Attempt, Status, TestResult},
 };
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// Copies results into a table (or a partition of it); [`write_result`] writes such rows.
 pub fn copy_results(table: &str) -> String {
     format!(
         "copy {table} (report_no, month, duration_ms, start_ms, stop_ms, idx, line, retries, class, status, flaky, \
-         reported_flaky, test_id, name, suite, file_path, raw_status, browser, device, os, tags, message, trace, snippet, \
-         stdout, stderr, steps, attachments, extra) from stdin (format binary)"
+         reported_flaky, case_id, raw_status, message, trace, snippet, stdout, stderr, steps, attachments, extra) \
+         from stdin (format binary)"
     )
 }
 
 /// Fields of such a row.
-const RESULT_FIELDS: i16 = 29;
+const RESULT_FIELDS: i16 = 22;
+
+/// Copies test cases in; [`write_case`] writes such rows.
+pub const COPY_CASE: &str =
+    "copy test_case (id, test_id, name, suite, file_path, browser, device, os, tags) from stdin (format binary)";
+const CASE_FIELDS: i16 = 9;
 
 /// Copies attempts into a table (or a partition of it); [`write_attempt`] writes such rows.
 pub fn copy_attempts(table: &str) -> String {
@@ -81,11 +88,52 @@ pub fn status_of(number: i16) -> Status {
     Status::ALL.into_iter().find(|status| status_number(*status) == number).unwrap_or(Status::Other)
 }
 
-/// One row of `result`. `idx` counts the results of the report from 0.
+/// The id of what a result has in common with the same test's in other runs: SHA-256 over its length-prefixed parts, cut to
+/// a version 8 UUID. The test's identity is one of them, so nothing is shared between projects.
+pub fn case_id(result: &TestResult) -> Uuid {
+    let mut hash = Sha256::new();
+    let mut part = |part: Option<&str>| {
+        // An absent part is told from an empty one.
+        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.unwrap_or_default());
+    };
+    part(Some(&result.name));
+    part(result.file_path.as_deref());
+    part(result.variant.browser.as_deref());
+    part(result.variant.device.as_deref());
+    part(result.variant.os.as_deref());
+    result.suite.iter().for_each(|word| part(Some(word)));
+    part(None);
+    result.tags.iter().for_each(|word| part(Some(word)));
+    hash.update(result.test_id.0);
+    Uuid::new_v8(Hash16::from_digest(&hash.finalize()).0)
+}
+
+/// One row of `test_case`, with the id that [`case_id`] gives.
+pub fn write_case(rows: &mut Rows, id: Uuid, result: &TestResult) {
+    rows.row(CASE_FIELDS)
+        .uuid(id)
+        .uuid(result.test_id)
+        .text(&result.name)
+        .texts(&result.suite)
+        .opt_text(result.file_path.as_deref())
+        .opt_text(result.variant.browser.as_deref())
+        .opt_text(result.variant.device.as_deref())
+        .opt_text(result.variant.os.as_deref())
+        .texts(&result.tags);
+}
+
+/// One row of `result`, of the case that [`case_id`] gives. `idx` counts the results of the report from 0.
 ///
 /// # Errors
 /// When a JSON field cannot be serialised.
-pub fn write_result(rows: &mut Rows, place: Place, idx: i32, result: &TestResult) -> Result<(), serde_json::Error> {
+pub fn write_result(
+    rows: &mut Rows,
+    place: Place,
+    idx: i32,
+    case: Uuid,
+    result: &TestResult,
+) -> Result<(), serde_json::Error> {
     place
         .write(rows.row(RESULT_FIELDS))
         .int8(result.duration_ms)
@@ -98,15 +146,8 @@ pub fn write_result(rows: &mut Rows, place: Place, idx: i32, result: &TestResult
         .int2(status_number(result.status))
         .bool(result.flaky)
         .opt(result.reported_flaky, Rows::bool)
-        .uuid(result.test_id)
-        .text(&result.name)
-        .texts(&result.suite)
-        .opt_text(result.file_path.as_deref())
+        .uuid(case)
         .opt_text(result.raw_status.as_deref())
-        .opt_text(result.variant.browser.as_deref())
-        .opt_text(result.variant.device.as_deref())
-        .opt_text(result.variant.os.as_deref())
-        .texts(&result.tags)
         .opt_text(result.message.as_deref())
         .opt_text(result.trace.as_deref())
         .opt_text(result.snippet.as_deref())

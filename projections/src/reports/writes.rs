@@ -1,8 +1,8 @@
 //! The set-based statements of the projection.
 
 use super::apply::team_of;
-use super::partitions;
 use super::rows::CLASS;
+use super::{cases, partitions};
 use crate::checkpoint::signed;
 use crate::{ApplyError, Item};
 use chrono::NaiveDate;
@@ -80,12 +80,24 @@ pub(super) async fn delete_reports(
     let numbers: Vec<i64> = removed.iter().map(|(no, ..)| *no).collect();
     let months: Vec<NaiveDate> =
         removed.iter().map(|(_, month, ..)| *month).collect::<BTreeSet<_>>().into_iter().collect();
-    for table in [
-        "delete from result where class = $1 and month = any($2) and report_no = any($3)",
-        "delete from attempt where class = $1 and month = any($2) and report_no = any($3)",
-    ] {
-        sqlx::query(table).bind(CLASS).bind(&months).bind(&numbers).execute(&mut *conn).await?;
-    }
+    let cases: Vec<Uuid> = sqlx::query_scalar(
+        "with gone as (delete from result where class = $1 and month = any($2) and report_no = any($3) returning case_id)
+         select distinct case_id from gone",
+    )
+    .bind(CLASS)
+    .bind(&months)
+    .bind(&numbers)
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query("delete from attempt where class = $1 and month = any($2) and report_no = any($3)")
+        .bind(CLASS)
+        .bind(&months)
+        .bind(&numbers)
+        .execute(&mut *conn)
+        .await?;
+    let projects: BTreeSet<Uuid> = removed.iter().map(|(_, _, _, project, _)| *project).collect();
+    let projects: Vec<Uuid> = projects.into_iter().collect();
+    cases::prune(conn, &projects, &numbers, cases.into_iter().collect()).await?;
     let branches: BTreeSet<(Uuid, String)> =
         removed.into_iter().filter_map(|(_, _, _, project, branch)| Some((project, branch?))).collect();
     recount_branches(conn, branches).await

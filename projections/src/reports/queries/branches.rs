@@ -274,25 +274,31 @@ fn p(judged: &Judged) -> f64 {
     }
 }
 
-/// Every result of both samples is read once, and summed up by test; most tests never fail, and are only counted.
+/// Every result of both samples is read once, and summed up by test case, of which there are few; those of one test, whose
+/// tags or name may have changed, are then taken together. Most tests never fail, and are only counted.
 fn statement() -> String {
     let side = |head: bool, months: u8, numbers: u8| {
         format!(
-            "select test_id, {VARIANT} as variant, {head} as head, status, report_no * {PLACES} + idx as place
+            "select case_id, {head} as head, status, report_no * {PLACES} + idx as place
              from reports.result where class = $1 and month = any(${months}) and report_no = any(${numbers})"
         )
     };
     let (base, head) = (side(false, 2, 3), side(true, 4, 5));
     format!(
         "with result as ({base} union all {head}),
-         sum as materialized (
-             select count(*) filter (where not head and status = 1) as base_failed,
+         by_case as materialized (
+             select case_id, count(*) filter (where not head and status = 1) as base_failed,
                     count(*) filter (where not head and status = 0) as base_passed,
                     count(*) filter (where head and status = 1) as head_failed,
                     count(*) filter (where head and status = 0) as head_passed,
-                    coalesce(max(place) filter (where head and status = 1), max(place) filter (where head),
-                             max(place)) as place
-             from result group by test_id, variant),
+                    max(place) filter (where head and status = 1) as head_failed_at,
+                    max(place) filter (where head) as head_at, max(place) as at
+             from result group by case_id),
+         sum as materialized (
+             select sum(base_failed)::bigint as base_failed, sum(base_passed)::bigint as base_passed,
+                    sum(head_failed)::bigint as head_failed, sum(head_passed)::bigint as head_passed,
+                    coalesce(max(head_failed_at), max(head_at), max(at)) as place
+             from by_case join reports.test_case on test_case.id = by_case.case_id group by test_id, {VARIANT}),
          total as (
              select count(*) filter (where base_failed + head_failed = 0 and base_passed > 0 and head_passed > 0) as same,
                     count(*) filter (where base_failed + base_passed + head_failed + head_passed = 0) as not_run
@@ -315,7 +321,7 @@ async fn shown(
         "select shown.* from unnest($2::bigint[]) place
          join unnest($3::bigint[], $4::date[]) report (no, month) on report.no = place / $5
          cross join lateral (
-             select report_no, idx, test_id, name, suite, file_path, browser, device, os from reports.result
+             select report_no, idx, test_id, name, suite, file_path, browser, device, os from reports.test_result
              where class = $1 and month = report.month and report_no = report.no and idx = place % $5 limit 1) shown",
     )
     .bind(CLASS)

@@ -304,7 +304,7 @@ fn statement(same_project: bool) -> String {
          left join lateral (
              select test_id, name, suite, file_path, browser, device, os,
                     case when entry.kind in (1, 2) then null else left(message, $7) end as message
-             from reports.result
+             from reports.test_result
              where class = $5 and month = coalesce(entry.head_month, entry.base_month)
                and report_no = coalesce(entry.head_no, entry.base_no) and idx = coalesce(entry.head_idx, entry.base_idx)
              limit 1) shown on true
@@ -322,7 +322,7 @@ fn side(same_project: bool, months: u8, numbers: u8) -> String {
     format!(
         "select distinct on (test, variant) * from (
              select {test} as test, {VARIANT} as variant, name collate \"C\" as name, status, duration_ms, month, report_no, idx
-             from reports.result where class = $5 and month = any(${months}) and report_no = any(${numbers})) result
+             from reports.test_result where class = $5 and month = any(${months}) and report_no = any(${numbers})) result
          order by test, variant, report_no desc, status = 1 desc, idx desc"
     )
 }

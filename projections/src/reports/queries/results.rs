@@ -191,7 +191,7 @@ async fn list(
 ) -> Result<Vec<ResultRow>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new("select ");
     push_columns(&mut query, targets);
-    query.push(" from reports.result");
+    query.push(" from reports.test_result");
     push_where(&mut query, targets, filter);
     push_order(&mut query, sort, cursor);
     push_limit(&mut query, page, cursor);
@@ -217,7 +217,7 @@ async fn search(
 ) -> Result<(i64, Vec<ResultRow>), sqlx::Error> {
     let mut query =
         QueryBuilder::<Postgres>::new("with matching as materialized (select class, month, report_no, idx, ");
-    query.push(sort.key().unwrap_or("0")).push(" as sort_key from reports.result");
+    query.push(sort.key().unwrap_or("0")).push(" as sort_key from reports.test_result");
     push_where(&mut query, targets, filter);
     query.push("), page as (select *, (select count(*) from matching) as total from matching");
     if let Some(Cursor(no, idx)) = cursor {
@@ -230,7 +230,9 @@ async fn search(
     push_limit(&mut query, page, cursor);
     query.push(") select total, ");
     push_columns(&mut query, targets);
-    query.push(" from page join reports.result using (class, month, report_no, idx) order by sort_key, report_no, idx");
+    query.push(
+        " from page join reports.test_result using (class, month, report_no, idx) order by sort_key, report_no, idx",
+    );
     let found: Vec<Found> = query.build_query_as().fetch_all(pool).await?;
     let total = match found.first() {
         Some(found) => found.total,
@@ -275,7 +277,7 @@ fn known_total(targets: &[Target], filter: &ResultFilter) -> Option<i64> {
 }
 
 async fn count(pool: &PgPool, targets: &[Target], filter: &ResultFilter) -> Result<i64, sqlx::Error> {
-    let mut query = QueryBuilder::<Postgres>::new("select count(*) from reports.result");
+    let mut query = QueryBuilder::<Postgres>::new("select count(*) from reports.test_result");
     push_where(&mut query, targets, filter);
     query.build_query_scalar().fetch_one(pool).await
 }
@@ -315,7 +317,7 @@ fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, cursor: Option<Cur
         let idx = i32::try_from(idx).unwrap_or(i32::MAX);
         if let Some(key) = key {
             query.push(" and (").push(key).push(", report_no, idx) > ((select ").push(key);
-            query.push(" from reports.result where class = ").push_bind(CLASS);
+            query.push(" from reports.test_result where class = ").push_bind(CLASS);
             query.push(" and report_no = ").push_bind(no).push(" and idx = ").push_bind(idx).push("), ");
         } else {
             query.push(" and (report_no, idx) > (");
@@ -408,7 +410,7 @@ pub async fn get_result(
         "select report_no, idx, $5::uuid as report_id, test_id, name, suite, file_path, line, status, raw_status, duration_ms,
                 retries, flaky, tags, browser, device, os, message, start_ms, stop_ms, reported_flaky, trace, snippet,
                 stdout, stderr, steps, attachments, extra
-         from reports.result where class = $1 and month = $2 and report_no = $3 and idx = $4",
+         from reports.test_result where class = $1 and month = $2 and report_no = $3 and idx = $4",
     )
     .bind(CLASS)
     .bind(target.month)

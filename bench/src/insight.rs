@@ -1,0 +1,160 @@
+//! Questions about histories: how fast they are answered over a million results and over ten, and what that many cost.
+
+use crate::{
+    Size, baseline,
+    client::{Client, p95_ms},
+    measure::{children, results},
+    process::{self, Server},
+    suite::Suite,
+    table::{Row, Target},
+};
+use anyhow::Context;
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Clients that upload the histories.
+const CLIENTS: usize = 3;
+
+/// How long the read models may take to be level with the log after that.
+const LEVEL: Duration = Duration::from_secs(120);
+
+/// How much.
+struct Amounts {
+    suite: Suite,
+    /// Runs that are there when the questions are asked for the first time: a tenth.
+    few: u64,
+    rounds: usize,
+    copy_rows: usize,
+}
+
+impl Amounts {
+    fn of(size: Size) -> Self {
+        match size {
+            Size::Full => {
+                Self { suite: Suite { tests: 5_000, runs: 2_000 }, few: 200, rounds: 100, copy_rows: 300_000 }
+            }
+            Size::Quick => Self { suite: Suite { tests: 1_000, runs: 200 }, few: 20, rounds: 40, copy_rows: 50_000 },
+        }
+    }
+}
+
+/// Uploads the histories and asks.
+pub async fn measure(dir: &Path, size: Size, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let Amounts { suite, few, rounds, copy_rows } = Amounts::of(size);
+    let server = Server::start(dir, "standard").await?;
+    let client = Client::sign_up(&server.url).await?;
+    // Spread over all the days, so that both times the same windows are asked for.
+    let first = |run: u64| run.is_multiple_of(suite.runs / few);
+    upload(&client, suite, (0..suite.runs).filter(|run| first(*run)).collect()).await?;
+    let before = questions(&client, rounds).await?;
+    let (held, copy) = (results(&client).await?, baseline::copy(&children(&server)?.database_url, copy_rows).await?);
+    let started = Instant::now();
+    upload(&client, suite, (0..suite.runs).filter(|run| !first(*run)).collect()).await?;
+    let (spent, total) = (started.elapsed(), results(&client).await?);
+    let again = baseline::copy(&children(&server)?.database_url, copy_rows).await?;
+    let name = format!("ingest of {}-test reports with all projections, against COPY", suite.tests);
+    let rate = (total - held) as f64 / spent.as_secs_f64();
+    rows.push(Row::ratio(&name, rate, "rows/s", f64::midpoint(copy, again), Target::AtLeast(0.25)));
+
+    let after = questions(&client, rounds).await?;
+    for (name, p95) in after {
+        let small = before.get(name).copied().context("asked before")?;
+        let bound = if name == "compare runs" { 60.0 } else { 25.0 };
+        rows.push(Row::absolute(&format!("{name}, p95 over {total} results"), p95, "ms", Target::AtMost(bound)));
+        let name = format!("{name}, p95 against the one over {held}");
+        rows.push(Row::ratio(&name, p95, "ms", small, Target::AtMost(1.5)));
+    }
+    disk(&server, total, rows).await?;
+    let (spent, _) = process::run(&["rebuild", "--all"], &server.data_dir)?;
+    let rate = total as f64 / spent.as_secs_f64();
+    rows.push(Row::absolute("rebuild --all", rate, "results/s", Target::AtLeast(60_000.0)));
+    server.stop()
+}
+
+async fn upload(client: &Client, suite: Suite, runs: Vec<u64>) -> anyhow::Result<()> {
+    let (next, runs) = (Arc::new(AtomicU64::new(0)), Arc::new(runs));
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (client, next, runs) = (client.clone(), Arc::clone(&next), Arc::clone(&runs));
+        clients.spawn(async move {
+            loop {
+                let place = usize::try_from(next.fetch_add(1, Ordering::Relaxed))?;
+                let Some(run) = runs.get(place).copied() else { return anyhow::Ok(()) };
+                let at = chrono::DateTime::from_timestamp_millis(i64::try_from(suite.at_ms(run))?).context("a time")?;
+                let body = tokio::task::spawn_blocking(move || suite.report(run)).await?;
+                client.upload_at(body.into(), at).await?;
+            }
+        });
+    }
+    while let Some(done) = clients.join_next().await {
+        done??;
+    }
+    client.wait_level(LEVEL).await
+}
+
+/// The first page of every question, by name: the 95th percentile, milliseconds.
+async fn questions(client: &Client, rounds: usize) -> anyhow::Result<HashMap<&'static str, f64>> {
+    let page = client.get("/tests?limit=1").await?.context("the tests")?;
+    let test = page["tests"][0]["id"].as_str().context("a test")?.to_owned();
+    let page = client.get("/runs?status=failed&limit=2&branch=main").await?.context("the runs")?;
+    let run = |at: usize| page["runs"][at]["id"].as_str().map(str::to_owned).context("a run");
+    let (head, base) = (run(0)?, run(1)?);
+    let days = "start=2026-10-10T00:00:00Z&end=2026-11-09T00:00:00Z";
+    let always = "start=2000-01-01T00:00:00Z&end=2100-01-01T00:00:00Z";
+    let paths = [
+        ("runs", "/runs".to_owned()),
+        ("results of a run", format!("/runs/{head}/results")),
+        ("tests", "/tests".to_owned()),
+        ("tests by name", "/tests?sort=name&text=cart".to_owned()),
+        ("flaky tests of the explorer", "/tests?state=flaky".to_owned()),
+        ("test", format!("/tests/{test}")),
+        ("test history", format!("/tests/{test}/history")),
+        ("trends of 30 days", format!("/analytics/trends?{days}")),
+        ("trends of a century", format!("/analytics/trends?{always}")),
+        ("flaky tests", "/analytics/flaky-tests?window_days=30".to_owned()),
+        ("errors of 30 days", format!("/analytics/error-analysis?{days}")),
+        ("errors of a century", format!("/analytics/error-analysis?{always}")),
+        ("durations of 30 days", format!("/analytics/duration-distribution?{days}")),
+        ("durations of a century", format!("/analytics/duration-distribution?{always}")),
+        ("slowest tests", "/analytics/slowest-tests".to_owned()),
+        ("verdict", format!("/runs/{head}/verdict")),
+        ("compare runs", format!("/reports/compare?base={base}&head={head}")),
+    ];
+    let mut found = HashMap::new();
+    for (name, path) in paths {
+        let mut spent = Vec::new();
+        for _ in 0..rounds {
+            let started = Instant::now();
+            client.get(&path).await?.with_context(|| format!("{path} has no answer"))?;
+            spent.push(started.elapsed());
+        }
+        found.insert(name, p95_ms(spent));
+    }
+    Ok(found)
+}
+
+/// Disk that the read models take, tables and indexes, by result. Nearly all of them passed.
+async fn disk(server: &Server, results: u64, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    use sqlx::Connection;
+    let mut conn = sqlx::PgConnection::connect(&children(server)?.database_url).await?;
+    let sizes: Vec<(String, i64)> = sqlx::query_as(
+        "select name, coalesce(sum(pg_total_relation_size(pg_class.oid)), 0)::bigint from ops.projection
+         left join pg_class on relnamespace = to_regnamespace(name) and relkind = 'r' group by name order by name",
+    )
+    .fetch_all(&mut conn)
+    .await?;
+    let each = |bytes: i64| bytes as f64 / results as f64;
+    for (name, bytes) in &sizes {
+        rows.push(Row::absolute(&format!("disk by result, {name}"), each(*bytes), "bytes", Target::None));
+    }
+    let all = sizes.iter().map(|(_, bytes)| bytes).sum();
+    rows.push(Row::absolute("disk by result, all read models", each(all), "bytes", Target::AtMost(160.0)));
+    Ok(())
+}

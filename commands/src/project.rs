@@ -1,11 +1,10 @@
-//! Projects: made by their first report.
+//! Projects: made by their first report; and who owns their tests.
 
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Decider, ErrorKind, Kind, ProjectId,
-    events::project::{Created, Event},
+    events::project::{Created, Event, OwnersChanged},
 };
-use std::convert::Infallible;
 
 /// Decides about one project.
 #[derive(Debug)]
@@ -16,6 +15,8 @@ pub struct Project;
 pub struct State {
     /// Whether the project exists.
     pub exists: bool,
+    /// The text of its `CODEOWNERS` file.
+    pub codeowners: String,
 }
 
 /// What somebody wants.
@@ -30,19 +31,41 @@ pub enum Command {
         /// The branch that others are compared with.
         default_branch: String,
     },
+    /// Say who owns its tests.
+    ChangeOwners {
+        /// Which.
+        project: ProjectId,
+        /// The text of a `CODEOWNERS` file; empty for none.
+        codeowners: String,
+    },
 }
 
-/// Why not: nothing about projects can be refused so far.
+/// Why not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct Reject(#[from] Infallible);
+pub enum Reject {
+    /// Its first report makes it.
+    #[error("project not found: it is made by its first report")]
+    NotFound,
+    /// The file is too long.
+    #[error("codeowners must have at most {MAX_CODEOWNERS} bytes")]
+    TooLong,
+}
+
+/// Bytes of a `CODEOWNERS` file, at most.
+pub const MAX_CODEOWNERS: usize = 256 * 1024;
 
 impl scaledtest_domain::Reject for Reject {
     fn kind(&self) -> ErrorKind {
-        match self.0 {}
+        match self {
+            Self::NotFound => ErrorKind::NotFound,
+            Self::TooLong => ErrorKind::Invalid,
+        }
     }
     fn code(&self) -> &'static str {
-        match self.0 {}
+        match self {
+            Self::NotFound => "project_not_found",
+            Self::TooLong => "invalid_codeowners",
+        }
     }
 }
 
@@ -54,16 +77,25 @@ impl Decider for Project {
     type Reject = Reject;
 
     fn decide(state: &State, command: Command, _at: DateTime<Utc>) -> Result<Vec<Event>, Reject> {
-        let Command::Create { project, name, default_branch } = command;
-        if state.exists {
-            return Ok(Vec::new());
+        match command {
+            Command::Create { .. } if state.exists => Ok(Vec::new()),
+            Command::Create { project, name, default_branch } => {
+                Ok(vec![Event::Created(Created { project, name, default_branch })])
+            }
+            Command::ChangeOwners { .. } if !state.exists => Err(Reject::NotFound),
+            Command::ChangeOwners { codeowners, .. } if codeowners.len() > MAX_CODEOWNERS => Err(Reject::TooLong),
+            Command::ChangeOwners { codeowners, .. } if codeowners == state.codeowners => Ok(Vec::new()),
+            Command::ChangeOwners { project, codeowners } => {
+                Ok(vec![Event::OwnersChanged(OwnersChanged { project, codeowners })])
+            }
         }
-        Ok(vec![Event::Created(Created { project, name, default_branch })])
     }
 
-    fn evolve(_state: State, event: &Event) -> State {
-        let Event::Created(_) = event;
-        State { exists: true }
+    fn evolve(state: State, event: &Event) -> State {
+        match event {
+            Event::Created(_) => State { exists: true, ..state },
+            Event::OwnersChanged(changed) => State { codeowners: changed.codeowners.clone(), ..state },
+        }
     }
 }
 
@@ -82,6 +114,22 @@ mod tests {
         let events = decide::<Project>(&[], create("shop")).unwrap();
         let project = ProjectId::derived(&[b"shop"]);
         assert_eq!(events, [Event::Created(Created { project, name: "shop".into(), default_branch: "main".into() })]);
+        assert_eq!(decide::<Project>(&events, create("other")), Ok(vec![]));
+    }
+
+    #[test]
+    fn owners_are_of_a_project_that_exists_and_change_only_when_they_differ() {
+        let project = ProjectId::derived(&[b"shop"]);
+        let change = |text: &str| Command::ChangeOwners { project, codeowners: text.into() };
+        assert_eq!(decide::<Project>(&[], change("* @all")), Err(Reject::NotFound));
+        let mut events = decide::<Project>(&[], create("shop")).unwrap();
+        assert_eq!(decide::<Project>(&events, change("")), Ok(vec![]), "there were none");
+        events.extend(decide::<Project>(&events, change("* @all")).unwrap());
+        let changed = Event::OwnersChanged(OwnersChanged { project, codeowners: "* @all".into() });
+        assert_eq!(events.last(), Some(&changed));
+        assert_eq!(decide::<Project>(&events, change("* @all")), Ok(vec![]));
+        assert_eq!(decide::<Project>(&events, change("")).unwrap().len(), 1);
+        assert_eq!(decide::<Project>(&events, change(&"#".repeat(MAX_CODEOWNERS + 1))), Err(Reject::TooLong));
         assert_eq!(decide::<Project>(&events, create("other")), Ok(vec![]));
     }
 }

@@ -34,6 +34,7 @@ async fn events_become_these_rows() {
     let reading = Reading::start(&database.pool, &world.log);
     world.people().await;
     world.project("shop").await;
+    world.owners("shop", "/src/ @acme/shop").await;
     let mixed = vec![result("adds", Status::Passed), result("pays", Status::Failed), result("ships", Status::Skipped)];
     let mut first = Spec::new("first", mixed);
     (first.run_key, first.shard) = (Some("build-7"), Some((1, 2)));
@@ -57,11 +58,13 @@ async fn events_become_these_rows() {
 #[derive(Debug, Clone)]
 enum Op {
     Project(usize),
+    Owners(usize, usize),
     Upload { report: usize, project: usize, key: Option<usize>, branch: Option<usize>, results: Vec<(u8, bool)> },
     Delete(usize),
 }
 
 const PROJECTS: [&str; 2] = ["shop", "site"];
+const OWNERS: [&str; 3] = ["", "* @all", "*.ts @web\n/src/ @source\nodd"];
 const KEYS: [&str; 2] = ["build-1", "build-2"];
 const BRANCHES: [&str; 2] = ["main", "topic"];
 
@@ -69,6 +72,7 @@ fn op() -> impl Strategy<Value = Op> {
     let results = proptest::collection::vec((0..5_u8, any::<bool>()), 0..4);
     prop_oneof![
         1 => (0..2_usize).prop_map(Op::Project),
+        1 => (0..2_usize, 0..3_usize).prop_map(|(project, text)| Op::Owners(project, text)),
         5 => (0..6_usize, 0..2_usize, proptest::option::of(0..2_usize), proptest::option::of(0..2_usize), results)
             .prop_map(|(report, project, key, branch, results)| Op::Upload { report, project, key, branch, results }),
         2 => (0..6_usize).prop_map(Op::Delete),
@@ -90,6 +94,11 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
                 let created =
                     project::Created { project: project_id(name), name: name.into(), default_branch: "main".into() };
                 (Kind::Project, project_id(name).0, Event::Project(project::Event::Created(created)), Body::None)
+            }
+            Op::Owners(project, text) => {
+                let (project, codeowners) = (project_id(PROJECTS[project]), OWNERS[text].to_owned());
+                let changed = project::OwnersChanged { project, codeowners };
+                (Kind::Project, project.0, Event::Project(project::Event::OwnersChanged(changed)), Body::None)
             }
             Op::Upload { report, .. } if live.contains_key(&report) => continue,
             Op::Upload { report, project, key, branch, results } => {

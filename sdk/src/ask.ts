@@ -1,5 +1,6 @@
 /** What goes with a call of a path. */
 export interface Ask {
+  /** A string is sent as text, anything else as JSON. */
   body?: unknown;
   query?: object;
   /** For what anybody may ask: neither the access token nor a refresh goes with it. */

@@ -449,7 +449,7 @@ export class ScaledTest {
       const request = new Request(this.#baseUrl + path + queryOf(ask.query), {
         method,
         ...abortable(ask.signal),
-        ...(ask.body !== undefined && { body: JSON.stringify(ask.body), headers: { "Content-Type": "application/json" } }),
+        ...(ask.body !== undefined && written(ask.body)),
       });
       const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));
       if (!response.ok) return { error: (await response.json().catch(() => undefined)) as unknown, response };
@@ -492,4 +492,11 @@ function originOf(baseUrl: string | undefined): string {
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error(`baseUrl is not http: ${text}`);
   return text.replace(/\/+$/, "");
+}
+
+/** A text goes as it is, anything else as JSON. */
+function written(body: unknown): RequestInit {
+  return typeof body === "string"
+    ? { body, headers: { "Content-Type": "text/plain; charset=utf-8" } }
+    : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
 }

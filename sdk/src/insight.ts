@@ -54,6 +54,8 @@ export interface TestRow extends TestSeries {
   suite: string[];
   file_path?: string | null;
   tags: string[];
+  /** Whom its report names, else whom the project's `CODEOWNERS` names for its file. */
+  owners: string[];
   project: ProjectRef;
 }
 
@@ -69,6 +71,8 @@ export interface TestFilter {
   /** Words in name, suite and file. */
   text?: string;
   tag?: string;
+  /** `none` for tests that nobody owns. */
+  owner?: string;
   sort?: TestSort;
 }
 
@@ -130,6 +134,7 @@ export interface TestDetail {
   suite: string[];
   file_path?: string | null;
   tags: string[];
+  owners: string[];
   project: ProjectRef;
   /** Every branch and variant, the newest first; at most 200. */
   series: TestSeries[];
@@ -153,6 +158,30 @@ export interface HistoryRun extends HistoryPoint {
   passes: number;
   fingerprint?: string | null;
   duration_ms?: number | null;
+}
+
+// ---- owners --------------------------------------------------------------------------------------------------------
+
+/** What somebody owns: tests, by how they are on the project's default branch. */
+export interface Owned {
+  /** Missing: what nobody owns. */
+  owner?: string | null;
+  tests: number;
+  flaky: number;
+  broken: number;
+  /** Whose newest run failed. */
+  failing: number;
+}
+
+export interface ProjectOwners {
+  project_id: string;
+  /** The text of the `CODEOWNERS` file; missing if nobody gave one. */
+  codeowners?: string | null;
+  rules: number;
+  /** Lines that do not count. */
+  faults: { line: number; message: string }[];
+  /** By name; what nobody owns last. */
+  owners: Owned[];
 }
 
 // ---- analytics -----------------------------------------------------------------------------------------------------
@@ -266,6 +295,7 @@ export interface JudgedTest {
   test_id: string;
   name: string;
   suite: string[];
+  owners: string[];
   /** Its id within its report. */
   result_id: string;
   report_id?: string | null;
@@ -314,6 +344,16 @@ export class Insight {
   async getTestHistory(id: string, options: SeriesChoice & { limit?: number } = {}, signal?: AbortSignal): Promise<HistoryRun[]> {
     const path = `${API}/tests/${part(id)}/history`;
     return (await this.#ask<{ runs: HistoryRun[] }>("GET", path, { query: options, signal })).runs;
+  }
+
+  /** Who owns the tests of a project, which is given by name or id. */
+  getProjectOwners(project: string, signal?: AbortSignal): Promise<ProjectOwners> {
+    return this.#ask("GET", `${API}/projects/${part(project)}/owners`, { signal });
+  }
+
+  /** Takes over the text of a `CODEOWNERS` file; an empty one takes it away. */
+  putProjectOwners(project: string, codeowners: string): Promise<ProjectOwners> {
+    return this.#ask("PUT", `${API}/projects/${part(project)}/owners`, { body: codeowners });
   }
 
   /** Counts for each day, week or month, ascending. */

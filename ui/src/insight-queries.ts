@@ -48,6 +48,13 @@ export const testHistoryQuery = (id: string, choice: SeriesChoice) =>
     placeholderData: keepPreviousData,
   });
 
+export const ownersQuery = (project: string) =>
+  queryOptions({
+    queryKey: [...keys.insight(), "owners", project],
+    queryFn: ({ signal }) => insight.getProjectOwners(project, signal),
+    enabled: project !== "",
+  });
+
 export const trendsQuery = (options: TrendOptions) =>
   queryOptions({
     queryKey: [...keys.insight(), "trends", options],

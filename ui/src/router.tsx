@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
-import { readAnalyticsSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
+import { readAnalyticsSearch, readOwnersSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
 import {
   overlaying,
   parseSearch,
@@ -138,6 +138,12 @@ const teamParts = [
     getParentRoute: () => team,
     path: "/trusted-publishers",
     component: lazyRouteComponent(() => import("./routes/team/Publishers.tsx"), "Publishers"),
+  }),
+  createRoute({
+    getParentRoute: () => team,
+    path: "/owners",
+    validateSearch: readOwnersSearch,
+    component: lazyRouteComponent(() => import("./routes/team/Owners.tsx"), "Owners"),
   }),
 ] as const;
 

@@ -14,6 +14,7 @@ pub mod flakiness;
 pub mod glob;
 pub mod mass_failure;
 mod observation;
+pub mod owners;
 pub mod rename;
 pub mod signals;
 pub mod special;

@@ -32,6 +32,7 @@ pub const ACTIONS: &[&str] = &[
     "member.removed",
     "member.role_changed",
     "project.created",
+    "project.owners_changed",
     "publisher.removed",
     "publisher.trusted",
     "report.deleted",
@@ -79,6 +80,7 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
         Event::Project(project::Event::Created(event)) => {
             ("project.created", "project", id, Some(json!({"name": event.name})))
         }
+        Event::Project(project::Event::OwnersChanged(_)) => ("project.owners_changed", "project", id, None),
         Event::Report(report::Event::Ingested(event)) => {
             let mut metadata = json!({"tool": event.meta.tool.name, "tests": event.counts.tests});
             if let Some(execution) = event.execution {

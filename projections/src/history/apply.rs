@@ -3,6 +3,7 @@
 use super::{
     delete,
     gathered::Gathered,
+    owners,
     place::{Place, clean},
 };
 use crate::checkpoint::signed;
@@ -17,10 +18,16 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
         for event in &item.events {
             match event {
                 Event::Project(project::Event::Created(created)) => projects.push((team_of(item)?, created)),
+                Event::Project(project::Event::OwnersChanged(changed)) => {
+                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
+                    std::mem::take(&mut gathered).write(conn).await?;
+                    owners::change(conn, changed).await?;
+                }
                 Event::Report(report::Event::Ingested(ingested)) => {
                     gathered.take_in(Place::of(signed(item.n), team_of(item)?, ingested), ingested, &item.body);
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
+                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
                     std::mem::take(&mut gathered).write(conn).await?;
                     delete::delete(conn, gone.report).await?;
                 }

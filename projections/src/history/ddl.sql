@@ -5,7 +5,9 @@ create table project (
     id             uuid primary key,
     team_id        uuid not null,
     name           text not null,
-    default_branch text not null
+    default_branch text not null,
+    -- Who owns its tests; none if nobody said.
+    codeowners     text
 );
 create index project_team on project (team_id);
 
@@ -86,6 +88,9 @@ create table test (
     suite      json not null,
     file_path  text,
     tags       json not null,
+    -- Whom the report named as owners, and who they are: these, else those of the project's file.
+    named_owners json not null,
+    owners     json not null,
     -- What a search looks into, in lower case.
     words      text not null
 );

@@ -4,6 +4,7 @@
 mod apply;
 mod delete;
 mod gathered;
+mod owners;
 mod place;
 pub mod queries;
 mod said;
@@ -31,7 +32,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        1
+        2
     }
 
     fn kinds(&self) -> &'static [Kind] {

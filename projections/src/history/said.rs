@@ -1,6 +1,6 @@
 //! What histories want to know of a result.
 
-use super::seen::Seen;
+use super::{owners::named, seen::Seen};
 use scaledtest_domain::{
     TestId,
     report::{Status, TestResult, Variant},
@@ -22,6 +22,7 @@ pub(super) struct Said {
     pub suite: Vec<String>,
     pub file_path: Option<String>,
     pub tags: Vec<String>,
+    pub owners: Vec<String>,
     pub seen: Seen,
     pub duration_ms: i64,
     pub failure: Option<Failure>,
@@ -54,6 +55,7 @@ impl Said {
             suite: result.suite.clone(),
             file_path: result.file_path.clone(),
             tags: result.tags.clone(),
+            owners: named(result),
             seen,
             duration_ms: result.duration_ms,
             failure,

@@ -2,6 +2,7 @@
 
 use super::{
     gathered::{Taken, hash},
+    owners,
     place::clean,
     said::{self, Said},
     series::{Derived, Fact, Key, Last, Series, stored},
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
 use scaledtest_insight::mass_failure::RunCounts;
 use sqlx::{FromRow, PgConnection};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// Gives each report its number on its branch.
@@ -173,10 +174,17 @@ pub(super) async fn insert_tests(
             tests.iter().map(|(id, (taken, said))| $with(**id, *taken, *said)).collect::<Vec<_>>()
         };
     }
+    let projects: BTreeSet<Uuid> = tests.iter().map(|(_, (taken, _))| taken.report.project.0).collect();
+    let rules = owners::rules(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
+    let owners = |taken: &Taken<'_>, said: &Said| {
+        let of = owners::of(rules.get(&taken.report.project.0), &said.owners, said.file_path.as_deref());
+        serde_json::Value::from(of)
+    };
     let texts = |texts: &[String]| serde_json::Value::from(texts.iter().map(|text| clean(text)).collect::<Vec<_>>());
     sqlx::query(
-        "insert into test (id, team_id, project_id, name, suite, file_path, tags, words)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::text[], $7::json[], $8::text[])
+        "insert into test (id, team_id, project_id, name, suite, file_path, tags, named_owners, owners, words)
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::text[], $7::json[], $8::json[],
+                              $9::json[], $10::text[])
          on conflict (id) do nothing",
     )
     .bind(column!(|id: Uuid, _, _| id))
@@ -186,6 +194,8 @@ pub(super) async fn insert_tests(
     .bind(column!(|_, _, said: &Said| texts(&said.suite)))
     .bind(column!(|_, _, said: &Said| said.file_path.as_deref().map(clean)))
     .bind(column!(|_, _, said: &Said| texts(&said.tags)))
+    .bind(column!(|_, _, said: &Said| texts(&said.owners)))
+    .bind(column!(|_, taken: &Taken<'_>, said: &Said| owners(taken, said)))
     .bind(column!(|_, _, said: &Said| words(said)))
     .execute(conn)
     .await?;

@@ -241,6 +241,13 @@ impl World {
         self.write::<ProjectFact>(stream, vec![project::Event::Created(created)]).await
     }
 
+    pub async fn owners(&self, name: &str, codeowners: &str) -> Position {
+        let project = project_id(name);
+        let changed = project::OwnersChanged { project, codeowners: codeowners.into() };
+        let stream = StreamId::of(team_id(), Kind::Project, project);
+        self.write::<ProjectFact>(stream, vec![project::Event::OwnersChanged(changed)]).await
+    }
+
     pub async fn chunks(&self, spec: &Spec) -> report::Chunks {
         let mut writer = self.log.chunk_writer(team_id(), spec.id(), spec.upload());
         // Small chunks, so that there is more than one.

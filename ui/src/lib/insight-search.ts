@@ -13,6 +13,7 @@ export interface TestsSearch {
   state?: TestState;
   status?: (typeof LAST_STATUSES)[number];
   tag?: string;
+  owner?: string;
   sort?: TestSort;
 }
 
@@ -24,6 +25,7 @@ export function readTestsSearch(values: Record<string, unknown>): TestsSearch {
     state: word(values.state, STATES),
     status: word(values.status, LAST_STATUSES),
     tag: text(values.tag),
+    owner: text(values.owner),
     sort: word(values.sort, TEST_SORTS),
   });
 }
@@ -31,6 +33,13 @@ export function readTestsSearch(values: Record<string, unknown>): TestsSearch {
 export function toTestFilter({ q, state, ...rest }: TestsSearch): TestFilter {
   return compact({ ...rest, text: q, state: state && [state] });
 }
+
+/** The project whose owners are shown; the first one when absent. */
+export interface OwnersSearch {
+  project?: string;
+}
+
+export const readOwnersSearch = (values: Record<string, unknown>): OwnersSearch => compact({ project: text(values.project) });
 
 /** The series that the page of a test shows. */
 export interface TestSearch {

@@ -15,9 +15,20 @@ pub struct Created {
     pub default_branch: String,
 }
 
+/// Somebody said who owns the project's tests, or that nobody does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnersChanged {
+    /// Which project.
+    pub project: ProjectId,
+    /// The text of a `CODEOWNERS` file; empty for none.
+    pub codeowners: String,
+}
+
 events! { Project:
     /// A project was made, by its first report.
     "project.created" @ 1 => Created(Created),
+    /// Somebody said who owns the project's tests, or that nobody does.
+    "project.owners_changed" @ 1 => OwnersChanged(OwnersChanged),
 }
 
 fn upcast(_name: &str, _version: u32, data: Value) -> Value {

@@ -58,6 +58,7 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Project(project::Event::Created(project)) => {
             json!({"project_id": project.project, "name": project.name})
         }
+        Event::Project(project::Event::OwnersChanged(project)) => json!({"project_id": project.project}),
         Event::Team(team::Event::Created(team)) => json!({"team_id": team.team, "name": team.name}),
         Event::Team(team::Event::Renamed(team)) => json!({"name": team.name}),
         Event::Team(team::Event::Deleted(team)) => json!({"team_id": team.team}),

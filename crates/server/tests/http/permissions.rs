@@ -41,6 +41,7 @@ fn rule(operation: &str) -> Option<Rule> {
         "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
         | "list_settings" => InstanceOwner,
         "list_projects"
+        | "get_project_owners"
         | "list_reports"
         | "compare_reports"
         | "compare_branches"
@@ -67,7 +68,7 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_invitations"
         | "list_publishers" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
-        "upload_report" => Role(TeamRole::Maintainer, Scope::Upload),
+        "upload_report" | "put_project_owners" => Role(TeamRole::Maintainer, Scope::Upload),
         "delete_report" => Role(TeamRole::Maintainer, Scope::Write),
         "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.

@@ -12,6 +12,7 @@ mod histories;
 mod idempotency;
 mod live;
 mod lost_answer;
+mod owners;
 mod poisoned;
 mod proxy;
 mod reading;

@@ -16,6 +16,9 @@ use uuid::Uuid;
 /// Runs that a strip shows.
 const STRIP: usize = 30;
 
+/// The owner of what nobody owns.
+const NOBODY: &str = "none";
+
 /// What the list of tests is narrowed to; all that is set must hold.
 #[derive(Debug, Clone, Default)]
 pub struct TestFilter {
@@ -31,6 +34,8 @@ pub struct TestFilter {
     pub text: Option<String>,
     /// One of the test's tags.
     pub tag: Option<String>,
+    /// One of the test's owners; `none` for tests that nobody owns.
+    pub owner: Option<String>,
     /// Runs at least, and the newest not before.
     pub since: Option<(i32, DateTime<Utc>)>,
     /// Whether only those with a known duration.
@@ -93,6 +98,7 @@ pub struct TestRow {
     pub suite: Json<Vec<String>>,
     pub file_path: Option<String>,
     pub tags: Json<Vec<String>>,
+    pub owners: Json<Vec<String>>,
     pub project_id: Uuid,
     pub project: String,
     pub branch_id: Uuid,
@@ -161,7 +167,7 @@ impl TestRow {
     }
 }
 
-pub(super) const COLUMNS: &str = "test.id, test.name, test.suite, test.file_path, test.tags, project.id as project_id, \
+pub(super) const COLUMNS: &str = "test.id, test.name, test.suite, test.file_path, test.tags, test.owners, project.id as project_id, \
     project.name as project, branch.id as branch_id, branch.name as branch, series.variant, series.browser, series.device, \
     series.os, series.seen, series.runs, series.passed, series.flaked, series.failed, series.last_status, series.first_at, \
     series.last_at, series.failed_at, series.p50_ms, series.p95_ms, series.state, series.since, series.score, \
@@ -276,6 +282,15 @@ fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &TestFilter) {
     }
     if let Some(tag) = &filter.tag {
         query.push(" and ").push_bind(tag.clone()).push(" in (select json_array_elements_text(test.tags))");
+    }
+    match filter.owner.as_deref() {
+        None => {}
+        Some(NOBODY) => {
+            query.push(" and json_array_length(test.owners) = 0");
+        }
+        Some(owner) => {
+            query.push(" and ").push_bind(owner.to_owned()).push(" in (select json_array_elements_text(test.owners))");
+        }
     }
     if let Some((runs, at)) = filter.since {
         query.push(" and series.runs >= ").push_bind(runs).push(" and series.last_at >= ").push_bind(at);

@@ -4,6 +4,7 @@ mod analytics;
 mod errors;
 mod explorer;
 mod narrow;
+mod owners;
 mod test;
 mod verdict;
 
@@ -11,6 +12,7 @@ pub use analytics::{Group, Trend, duration_distribution, trends};
 pub use errors::{ErrorKind, error_analysis};
 pub use explorer::{Sort, TestFilter, TestRow, list_tests};
 pub use narrow::{Narrow, Span};
+pub use owners::{Owned, ProjectOwners, find_project, project_owners};
 pub use test::{Chosen, ErrorOfTest, Evidence, Point, Seen, ShiftOf, TestDetail, flips, get_test, test_history};
 pub use verdict::{Baseline, Failing, RunVerdict, run_verdict};
 

@@ -42,6 +42,8 @@ pub struct Failing {
     pub name: String,
     /// Its suite.
     pub suite: Vec<String>,
+    /// Who owns it.
+    pub owners: Vec<String>,
     /// The report with the failure, and its place there.
     pub result: (Uuid, i32),
     /// What it is.
@@ -89,6 +91,7 @@ struct Failure {
     flaked: bool,
     name: String,
     suite: sqlx::types::Json<Vec<String>>,
+    owners: sqlx::types::Json<Vec<String>>,
     message: Option<String>,
 }
 
@@ -176,7 +179,7 @@ async fn failures(pool: &PgPool, numbers: &[i64]) -> Result<Vec<Failure>, sqlx::
     sqlx::query_as(
         "select * from (
            select distinct on (failure.test_id, failure.variant) fact.report_id, failure.idx, failure.test_id, failure.variant,
-                  failure.fingerprint, failure.attempts, failure.flaked, test.name, test.suite, error.message
+                  failure.fingerprint, failure.attempts, failure.flaked, test.name, test.suite, test.owners, error.message
            from history.failure join history.fact on fact.no = failure.no join history.test on test.id = failure.test_id
            left join history.error on error.project_id = failure.project_id and error.fingerprint = failure.fingerprint
            where failure.no = any($1)
@@ -272,6 +275,7 @@ impl Judge<'_> {
             test_id: failure.test_id,
             name: failure.name,
             suite: failure.suite.0,
+            owners: failure.owners.0,
             result: (failure.report_id, failure.idx),
             verdict,
             fingerprint: failure.fingerprint,

@@ -6,6 +6,7 @@ const TABS = [
   { to: "/team/members", label: "Members" },
   { to: "/team/invitations", label: "Invitations" },
   { to: "/team/trusted-publishers", label: "Trusted publishers" },
+  { to: "/team/owners", label: "Test owners" },
   { to: "/tokens", label: "API tokens" },
 ] as const;
 

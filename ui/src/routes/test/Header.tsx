@@ -29,6 +29,17 @@ export function TestHeader({ test, series, onChange }: Props) {
             {test.tags.map((tag) => (
               <Link key={tag} to="/tests" search={{ project: test.project.name, tag }} title="Tests with this tag" className="rounded bg-muted px-1.5 py-px text-xs text-foreground hover:bg-accent">{tag}</Link>
             ))}
+            {test.owners.length > 0 && (
+              <span>
+                Owned by{" "}
+                {test.owners.map((owner, index) => (
+                  <span key={owner}>
+                    {index > 0 && ", "}
+                    <Link to="/tests" search={{ project: test.project.name, owner }} title="Tests with this owner" className="text-foreground underline-offset-2 hover:underline">{owner}</Link>
+                  </span>
+                ))}
+              </span>
+            )}
           </div>
         </div>
         <div className="flex flex-wrap gap-3 max-sm:w-full">

@@ -55,6 +55,7 @@ export function Filters({ search, field, sortable, onChange }: Props) {
           onChange={(status) => { onChange({ status: LAST_STATUSES.find((known) => known === status) }); }}
         />
         <FilterText label="Tag" value={search.tag} onChange={(tag) => { onChange({ tag }); }} />
+        <FilterText label="Owner" value={search.owner} onChange={(owner) => { onChange({ owner }); }} />
         {sortable && (
           <select
             aria-label="Order"
@@ -67,7 +68,7 @@ export function Filters({ search, field, sortable, onChange }: Props) {
         )}
       </div>
       {active && (
-        <Button look="ghost" onClick={() => { onChange({ q: undefined, state: undefined, project: undefined, branch: undefined, status: undefined, tag: undefined }); }}>
+        <Button look="ghost" onClick={() => { onChange({ q: undefined, state: undefined, project: undefined, branch: undefined, status: undefined, tag: undefined, owner: undefined }); }}>
           <X aria-hidden size={14} />
           Clear filters
         </Button>

@@ -24,7 +24,7 @@ export interface Telling {
 }
 
 export function noteOf(row: TestRow, telling: Telling): string {
-  return [telling.project && row.project.name, telling.branch && row.branch, variantLabel(row.variant)].filter(Boolean).join(" · ");
+  return [telling.project && row.project.name, telling.branch && row.branch, variantLabel(row.variant), row.owners.join(", ")].filter(Boolean).join(" · ");
 }
 
 export function Name({ row, telling }: { row: TestRow; telling: Telling }) {

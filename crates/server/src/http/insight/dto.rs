@@ -94,6 +94,8 @@ pub struct Test {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
     pub tags: Vec<String>,
+    /// Whom its report names, else whom the project's `CODEOWNERS` names for its file.
+    pub owners: Vec<String>,
     pub project: Project,
     #[serde(flatten)]
     pub series: Series,
@@ -187,6 +189,8 @@ pub struct TestDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_path: Option<String>,
     pub tags: Vec<String>,
+    /// Whom its report names, else whom the project's `CODEOWNERS` names for its file.
+    pub owners: Vec<String>,
     pub project: Project,
     /// On every branch and in every variant, the newest run first; at most 200.
     pub series: Vec<Series>,
@@ -350,6 +354,7 @@ pub struct FailingTest {
     pub test_id: Uuid,
     pub name: String,
     pub suite: Vec<String>,
+    pub owners: Vec<String>,
     /// Its id in the report.
     pub result_id: String,
     pub report_id: Uuid,

@@ -30,6 +30,7 @@ use serde_json::json;
         ("status" = Option<String>, Query, description = "How the newest run ended: passed, failed or skipped."),
         ("text" = Option<String>, Query, description = "A part of name, suite or file path."),
         ("tag" = Option<String>, Query),
+        ("owner" = Option<String>, Query, description = "One of its owners; `none` for tests that nobody owns."),
         ("sort" = Option<String>, Query, description = "-failed_at (default), name, -score, -p95, pass_rate or -last_at."),
         ("limit" = Option<i64>, Query, description = "1 to 200; 50 otherwise."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
@@ -82,6 +83,7 @@ pub(super) async fn get_test(
         suite: first.suite.0,
         file_path: first.file_path,
         tags: first.tags.0,
+        owners: first.owners.0,
         series: found.series.iter().map(series).collect(),
         chosen: found.chosen.map(chosen),
         errors: found.errors.into_iter().map(error).collect(),
@@ -145,6 +147,7 @@ fn filter(pairs: &Pairs) -> Result<TestFilter, ApiError> {
         last,
         text: text("text"),
         tag: text("tag"),
+        owner: text("owner"),
         ..TestFilter::default()
     })
 }
@@ -176,6 +179,7 @@ pub(super) fn test(row: TestRow) -> dto::Test {
         suite: row.suite.0,
         file_path: row.file_path,
         tags: row.tags.0,
+        owners: row.owners.0,
         project: dto::Project { id: row.project_id, name: row.project },
         series,
     }

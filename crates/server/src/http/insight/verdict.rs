@@ -82,6 +82,7 @@ fn test(failing: Failing) -> dto::FailingTest {
         test_id: failing.test_id,
         name: failing.name,
         suite: failing.suite,
+        owners: failing.owners,
         result_id: index.to_string(),
         report_id: report,
         verdict: failing.verdict.as_str(),

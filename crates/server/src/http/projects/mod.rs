@@ -1,5 +1,7 @@
 //! Projects: what reports belong to.
 
+mod owners;
+
 use crate::{
     app::{App, AppState},
     http::{
@@ -20,7 +22,9 @@ use uuid::Uuid;
 
 /// Its routes.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_projects))
+    OpenApiRouter::new()
+        .routes(routes!(list_projects))
+        .routes(routes!(owners::get_project_owners, owners::put_project_owners))
 }
 
 /// A suite of tests inside a team.

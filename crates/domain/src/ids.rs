@@ -42,6 +42,10 @@ id! {
     InvitationId;
     /// A CI workflow that a team trusts to upload without a secret.
     PublisherId;
+    /// A quality gate.
+    GateId;
+    /// One evaluation of a quality gate.
+    EvaluationId;
     /// A suite of tests inside a team.
     ProjectId;
     /// One uploaded document.

@@ -78,6 +78,11 @@ pub struct Timed {
 }
 
 impl Inputs {
+    /// The numbers of the whole run.
+    pub fn everything(&self) -> Seen {
+        self.seen(&Within::default())
+    }
+
     /// The numbers of the tests in a scope. What a filtered report declares counts for the whole run only, and never hides a
     /// failure that was found.
     pub(super) fn seen(&self, within: &Within) -> Seen {

@@ -28,6 +28,10 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
+/// Quality gates and their evaluations, beside [`History`].
+#[derive(Debug, Clone, Copy)]
+pub struct Gates;
+
 /// The audit log, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct AuditLog;
@@ -42,6 +46,10 @@ impl ReadModels for Reports {
 
 impl ReadModels for History {
     const NAMES: &'static [&'static str] = &["access", "reports", "history"];
+}
+
+impl ReadModels for Gates {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "gates"];
 }
 
 impl ReadModels for AuditLog {

@@ -67,6 +67,11 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Token(token::Event::Created(token)) => json!({"token_id": token.token, "name": token.name}),
         Event::Token(token::Event::Revoked(token)) => json!({"token_id": token.token}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
-        Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
+        Event::User(_)
+        | Event::Invitation(_)
+        | Event::Publisher(_)
+        | Event::Gate(_)
+        | Event::Evaluation(_)
+        | Event::Claim(_) => return None,
     })
 }

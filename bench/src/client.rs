@@ -86,3 +86,9 @@ pub fn p50_ms(mut durations: Vec<Duration>) -> f64 {
     durations.sort();
     durations.get(durations.len() / 2).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
 }
+
+/// The 95th percentile of some durations, milliseconds.
+pub fn p95_ms(mut durations: Vec<Duration>) -> f64 {
+    durations.sort();
+    durations.get(durations.len() * 95 / 100).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
+}

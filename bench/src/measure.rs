@@ -2,7 +2,7 @@
 
 use crate::{
     Size, baseline,
-    client::{Client, p50_ms},
+    client::{Client, p50_ms, p95_ms},
     generate,
     process::{self, Server},
     table::{Row, Target},
@@ -89,6 +89,8 @@ async fn standard(dir: &Path, amounts: &Amounts, rows: &mut Vec<Row>) -> anyhow:
     acknowledge(&server, &client, amounts, rows, "standard", Target::AtMost(5.0)).await?;
     // Before the large report: a body takes memory by its size, and both replays are to be of the same kind of reports.
     replay(&server, &client, amounts, few, rows).await?;
+    questions(&client, amounts, rows).await?;
+    disk(&server, &client, rows).await?;
     large(&server, &client, amounts, rows).await?;
     let data = server.data_dir.clone();
     server.stop()?;
@@ -275,6 +277,60 @@ async fn replay(
     ));
     let name = format!("peak memory of that replay against one of {few}");
     rows.push(Row::ratio(&name, mib(large_peak), "MiB", mib(small_peak), Target::AtMost(1.2)));
+    Ok(())
+}
+
+/// The first page of every question about histories, with all the results that the replay needed.
+async fn questions(client: &Client, amounts: &Amounts, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    let page = client.get("/tests?limit=1").await?.context("the tests")?;
+    let test = page["tests"][0]["id"].as_str().context("a test")?.to_owned();
+    let page = client.get("/runs?status=failed&limit=1").await?.context("the runs")?;
+    let run = page["runs"][0]["id"].as_str().context("a run")?.to_owned();
+    let window = "start=2000-01-01T00:00:00Z&end=2100-01-01T00:00:00Z";
+    let paths = [
+        ("tests", "/tests".to_owned()),
+        ("tests by name", "/tests?sort=name&text=cart".to_owned()),
+        ("test", format!("/tests/{test}")),
+        ("test history", format!("/tests/{test}/history")),
+        ("trends", format!("/analytics/trends?{window}")),
+        ("flaky tests", "/analytics/flaky-tests?window_days=36500".to_owned()),
+        ("errors", format!("/analytics/error-analysis?{window}")),
+        ("durations", format!("/analytics/duration-distribution?{window}")),
+        ("slowest tests", "/analytics/slowest-tests".to_owned()),
+        ("verdict", format!("/runs/{run}/verdict")),
+    ];
+    let held = results(client).await?;
+    for (name, path) in paths {
+        let mut rounds = Vec::new();
+        for _ in 0..amounts.rounds / 4 {
+            let started = Instant::now();
+            client.get(&path).await?.context("no answer")?;
+            rounds.push(started.elapsed());
+        }
+        let name = format!("question over {held} results: {name}, p95");
+        rows.push(Row::absolute(&name, p95_ms(rounds), "ms", Target::AtMost(25.0)));
+    }
+    Ok(())
+}
+
+/// Disk that the read models take, tables and indexes, by result.
+async fn disk(server: &Server, client: &Client, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    use sqlx::Connection;
+    let mut conn = sqlx::PgConnection::connect(&children(server)?.database_url).await?;
+    for (name, target) in [("reports", Target::None), ("history", Target::None), ("%", Target::AtMost(160.0))] {
+        let bytes: i64 = sqlx::query_scalar(
+            "select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class
+             where relkind = 'r' and relnamespace::regnamespace::text in ('reports', 'history', 'access', 'audit')
+               and relnamespace::regnamespace::text like $1",
+        )
+        .bind(name)
+        .fetch_one(&mut conn)
+        .await?;
+        #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
+        let each = bytes as f64 / results(client).await? as f64;
+        let what = if name == "%" { "all read models" } else { name };
+        rows.push(Row::absolute(&format!("disk by result, {what}"), each, "bytes", target));
+    }
     Ok(())
 }
 

@@ -13,6 +13,38 @@ export const showcaseText = (): string => gunzipSync(readFileSync(showcasePath))
 /** The same under another report id, for the same id and body are the same upload. */
 export const showcase = (): unknown => ({ ...(JSON.parse(showcaseText()) as object), reportId: randomUUID() });
 
+const historyPath = resolve(import.meta.dirname, "../../testdata/corpus/history/pw-shop-24");
+
+interface HistoryRun {
+  branch: string;
+  commit: string;
+  report: object;
+}
+
+interface Timed {
+  start: number;
+  stop: number;
+}
+
+/** 24 runs of a shop's tests, a day apart, moved so that the last one was an hour ago. Some tests flake, one broke for good. */
+export function shopHistory(): HistoryRun[] {
+  const read = (file: string) => JSON.parse(readFileSync(resolve(historyPath, file), "utf8")) as unknown;
+  const { runs } = read("truth.json") as { runs: { file: string; branch: string; commit: string; startedAt: string }[] };
+  const move = Date.now() - 3_600_000 - Date.parse(runs.at(-1)?.startedAt ?? "");
+  return runs.map(({ file, branch, commit }) => {
+    const report = read(file) as { timestamp: string; results: { summary: Timed; tests: Partial<Timed>[] } };
+    const { summary, tests } = report.results;
+    const moved = {
+      ...report.results,
+      summary: { ...summary, start: summary.start + move, stop: summary.stop + move },
+      // What they say of their times is in seconds, and not needed.
+      tests: tests.map((test) => ({ ...test, start: undefined, stop: undefined })),
+    };
+    const timestamp = new Date(Date.parse(report.timestamp) + move).toISOString();
+    return { branch, commit, report: { ...report, reportId: randomUUID(), timestamp, results: moved } };
+  });
+}
+
 export interface Account {
   email: string;
   password: string;

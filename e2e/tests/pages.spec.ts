@@ -18,6 +18,12 @@ test("the pages of a team without reports are accessible", async ({ page, signed
   await page.goto("/reports");
   await expect(page.getByText("No reports yet")).toBeVisible();
   await inspect(page, "reports-empty");
+  await page.goto("/tests");
+  await expect(page.getByText("No tests on a default branch yet")).toBeVisible();
+  await inspect(page, "tests-empty");
+  await page.goto("/analytics");
+  await expect(page.getByText("No test is known to fail by chance.")).toBeVisible();
+  await inspect(page, "analytics-empty");
   await page.goto("/nowhere");
   await expect(page.getByRole("heading", { name: "This page was not found" })).toBeVisible();
   await inspect(page, "not-found");
@@ -58,10 +64,9 @@ test("the pages of a team with reports are accessible", async ({ page, signedUp 
 test("the names that other people's browser scripts look for are there once", async ({ page, signedUp }) => {
   await signedUp.client.upload(showcase());
   await signIn(page, signedUp.account);
-  await expect(page.getByText("Recent Reports")).toHaveCount(1);
-  await expect(page.getByText("Total Reports")).toHaveCount(1);
-  for (const name of ["Reports", "ScaledTest"]) await expect(page.getByRole("link", { name })).toHaveCount(1);
-  for (const id of ["nav-dashboard", "nav-reports", "btn-sign-out"]) await expect(page.locator(`#${id}`)).toHaveCount(1);
+  for (const text of ["Total Reports", "Flaky Tests", "Pass Rate Trends", "Recent Reports"]) await expect(page.getByText(text)).toHaveCount(1);
+  for (const name of ["Reports", "Analytics", "ScaledTest"]) await expect(page.getByRole("link", { name })).toHaveCount(1);
+  for (const id of ["nav-dashboard", "nav-reports", "nav-tests", "nav-analytics", "btn-sign-out"]) await expect(page.locator(`#${id}`)).toHaveCount(1);
   await page.getByRole("link", { name: "Reports" }).click();
   await expect(page.getByRole("heading", { name: "Test Reports" })).toBeVisible();
   await expect(page.getByPlaceholder(/^Search reports/)).toBeVisible();
@@ -69,6 +74,10 @@ test("the names that other people's browser scripts look for are there once", as
     await expect(page.getByRole("button", { name, exact: true })).toBeVisible();
   }
   await expect(page.getByRole("button", { name: "Sign Out" })).toBeVisible();
+  await page.getByRole("link", { name: "Analytics" }).click();
+  for (const name of ["Analytics", "Pass Rate Trends", "Flaky Tests", "Duration Distribution", "Error Analysis", "Slowest Tests"]) {
+    await expect(page.getByRole("heading", { name })).toHaveCount(1);
+  }
 });
 
 test("filters live in the address and a chosen theme outlives a reload", async ({ page, signedUp }) => {

@@ -50,16 +50,6 @@ impl Rows {
         &self.buffer
     }
 
-    /// Adds rows.
-    pub fn extend(&mut self, rows: &[u8]) {
-        self.buffer.extend_from_slice(rows);
-    }
-
-    /// Puts fields in the place of others that take as many bytes, from this byte on.
-    pub(crate) fn overwrite(&mut self, at: usize, fields: &Self) {
-        self.buffer[at..at + fields.len()].copy_from_slice(&fields.buffer);
-    }
-
     /// Takes the rows out, leaving none.
     pub fn take(&mut self) -> BytesMut {
         self.buffer.split()

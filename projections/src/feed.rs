@@ -159,11 +159,9 @@ impl Decoder {
         if let Some(ingested) = ingested
             && self.projection.needs_bodies()
         {
-            if self.projection.takes_prepared_rows()
-                && let Some(rows) = self.fresh.take(ingested.upload, &ingested.chunks)
-            {
-                item.share = self.share(rows.bytes()).await;
-                item.body = Body::Prepared(rows);
+            if let Some(results) = self.fresh.take(ingested.upload, &ingested.chunks) {
+                item.share = self.share(results.bytes).await;
+                item.body = Body::Fresh(results);
                 return Ok(item);
             }
             let results = usize::try_from(ingested.counts.tests).unwrap_or(usize::MAX);

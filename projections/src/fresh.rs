@@ -1,63 +1,92 @@
-//! What this process's own ingestion has prepared: its projection wants it a moment later.
+//! What this process's own ingestion has just parsed: its projections want it a moment later, and need not read it back from
+//! the log and decode it.
 
-use crate::reports::PreparedRows;
-use scaledtest_domain::{UploadId, events::report::Chunks};
+use scaledtest_domain::{UploadId, events::report::Chunks, report::TestResult};
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Bytes kept, at most.
+/// Bytes of documents whose results are kept, at most.
 const CAPACITY: usize = 8 * 1024 * 1024;
+/// The results of one upload.
+#[derive(Debug)]
+pub struct FreshResults {
+    /// In the order of the report.
+    pub list: Vec<TestResult>,
+    /// Bytes of the document that they come from: about what they take.
+    pub bytes: usize,
+}
 
-/// The rows of the newest uploads, until they are taken or newer ones need the room. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Fresh(Arc<Mutex<VecDeque<Kept>>>);
+/// The results of the newest uploads, until every projection has taken them or newer ones need the room. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    kept: Arc<Mutex<VecDeque<Kept>>>,
+    takers: usize,
+}
 
 #[derive(Debug)]
 struct Kept {
     upload: UploadId,
     /// What was written to the log: whoever asks for anything else has to look there.
     chunks: Chunks,
-    rows: PreparedRows,
+    results: Arc<FreshResults>,
+    takers_left: usize,
+}
+
+impl Default for Fresh {
+    /// For every projection that needs results.
+    fn default() -> Self {
+        Self::for_takers(crate::all().iter().filter(|projection| projection.needs_bodies()).count())
+    }
 }
 
 impl Fresh {
-    /// Keeps the rows of an upload whose chunks are in the log.
-    pub fn insert(&self, upload: UploadId, chunks: Chunks, rows: PreparedRows) {
-        if rows.is_empty() {
+    /// Bytes of a document whose results are kept, at most. Those of larger ones are read back, a chunk at a time.
+    pub const LARGEST: usize = 2 * 1024 * 1024;
+
+    fn for_takers(takers: usize) -> Self {
+        Self { kept: Arc::default(), takers }
+    }
+
+    /// Keeps the results of an upload whose chunks are in the log.
+    pub fn insert(&self, upload: UploadId, chunks: Chunks, results: FreshResults) {
+        if results.list.is_empty() || results.bytes > Self::LARGEST {
             return;
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back(Kept { upload, chunks, rows });
-        let mut bytes: usize = kept.iter().map(|kept| kept.rows.bytes()).sum();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_back(Kept { upload, chunks, results: Arc::new(results), takers_left: self.takers });
+        let mut bytes: usize = kept.iter().map(|kept| kept.results.bytes).sum();
         while bytes > CAPACITY
             && let Some(oldest) = kept.pop_front()
         {
-            bytes -= oldest.rows.bytes();
+            bytes -= oldest.results.bytes;
         }
     }
 
-    /// They are wanted once: whoever gets them takes them.
-    pub(crate) fn take(&self, upload: UploadId, chunks: &Chunks) -> Option<Arc<PreparedRows>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Each projection wants them once: the last one takes them away.
+    pub(crate) fn take(&self, upload: UploadId, chunks: &Chunks) -> Option<Arc<FreshResults>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let index = kept.iter().position(|kept| kept.upload == upload)?;
-        kept.remove(index).filter(|kept| kept.chunks == *chunks).map(|kept| Arc::new(kept.rows))
+        let found = kept.get_mut(index)?;
+        let results = (found.chunks == *chunks).then(|| Arc::clone(&found.results));
+        found.takers_left = found.takers_left.saturating_sub(1);
+        if found.takers_left == 0 {
+            kept.remove(index);
+        }
+        results
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use scaledtest_domain::{Hash16, TestId, report::TestResult};
+    use scaledtest_domain::{Hash16, TestId};
     use serde_json::json;
 
-    fn rows(text: &str) -> PreparedRows {
-        let result = json!({"test_id": TestId::derived(&[b"a"]), "name": text, "status": "passed", "duration_ms": 1});
-        let result: TestResult = serde_json::from_value(result).unwrap();
-        let mut rows = PreparedRows::default();
-        rows.push(&result);
-        rows
+    fn results(bytes: usize) -> FreshResults {
+        let result = json!({"test_id": TestId::derived(&[b"a"]), "name": "a", "status": "passed", "duration_ms": 1});
+        FreshResults { list: vec![serde_json::from_value(result).unwrap()], bytes }
     }
 
     fn chunks(last: u64) -> Chunks {
@@ -65,28 +94,28 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_given_once_and_only_for_the_chunks_they_were_made_of() {
-        let (fresh, upload) = (Fresh::default(), UploadId::new());
-        fresh.insert(upload, chunks(1), rows("a"));
+    fn results_are_given_once_to_each_and_only_for_the_chunks_they_were_written_to() {
+        let (fresh, upload) = (Fresh::for_takers(2), UploadId::new());
+        fresh.insert(upload, chunks(1), results(1));
         assert!(fresh.take(UploadId::new(), &chunks(1)).is_none());
         assert!(fresh.take(upload, &chunks(1)).is_some());
+        assert!(fresh.take(upload, &chunks(1)).is_some());
         assert!(fresh.take(upload, &chunks(1)).is_none());
-        fresh.insert(upload, chunks(1), rows("a"));
+        fresh.insert(upload, chunks(1), results(1));
         assert!(fresh.take(upload, &chunks(2)).is_none());
     }
 
     #[test]
-    fn the_oldest_make_room_and_too_many_rows_are_not_kept() {
-        let (fresh, text) = (Fresh::default(), "x".repeat(1024 * 1024));
+    fn the_oldest_make_room_and_those_of_large_documents_are_not_kept() {
+        let fresh = Fresh::for_takers(1);
         let uploads: Vec<UploadId> = (0..9).map(|_| UploadId::new()).collect();
         for upload in &uploads {
-            fresh.insert(*upload, chunks(1), rows(&text));
+            fresh.insert(*upload, chunks(1), results(CAPACITY / 7));
         }
         let there: Vec<bool> = uploads.iter().map(|upload| fresh.take(*upload, &chunks(1)).is_some()).collect();
         assert_eq!(there, [[false; 2].as_slice(), &[true; 7]].concat());
-        let (upload, large) = (UploadId::new(), rows(&text.repeat(3)));
-        assert_eq!(large.bytes(), 0);
-        fresh.insert(upload, chunks(1), large);
+        let upload = UploadId::new();
+        fresh.insert(upload, chunks(1), results(Fresh::LARGEST + 1));
         assert!(fresh.take(upload, &chunks(1)).is_none());
     }
 }

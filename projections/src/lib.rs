@@ -24,7 +24,7 @@ mod schema;
 mod session;
 mod status;
 
-pub use fresh::Fresh;
+pub use fresh::{Fresh, FreshResults};
 pub use positions::Positions;
 pub use projection::{ApplyError, Body, Item, Projection};
 pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild};

@@ -1,6 +1,6 @@
 //! What a projection is, and what it is given.
 
-use crate::reports::PreparedRows;
+use crate::FreshResults;
 use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::future::BoxFuture;
@@ -26,11 +26,6 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Whether it wants the results of a report, not only the event that names them.
     fn needs_bodies(&self) -> bool;
-
-    /// Whether it takes the rows that the ingestion of this process has prepared in place of the results.
-    fn takes_prepared_rows(&self) -> bool {
-        false
-    }
 
     /// Makes its tables. Names are unqualified: the search path is the schema to fill, which may be a shadow.
     fn ddl(&self) -> &'static str;
@@ -80,8 +75,8 @@ pub enum Body {
     None,
     /// The chunks as they stand in the log, compressed; see [`scaledtest_domain::report::decode_chunk`].
     Chunks(Vec<Bytes>),
-    /// The rows of the same results, from this process's own ingestion.
-    Prepared(Arc<PreparedRows>),
+    /// The results themselves, from this process's own ingestion.
+    Fresh(Arc<FreshResults>),
     /// Erased: a later commit deletes the report. As if it had never been.
     Gone,
 }
@@ -122,7 +117,7 @@ impl Item {
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
-            Body::Prepared(rows) => rows.bytes(),
+            Body::Fresh(results) => results.bytes,
             Body::None | Body::Gone => 0,
         }
     }

@@ -213,9 +213,13 @@ async fn a_rebuild_at_start_that_meets_poison_halts_and_goes_on_once_it_is_skipp
     assert_eq!(at, Some(lost.n));
     assert!(error.unwrap().contains("rebuilt"));
     assert_eq!(count(&database.pool, RESULTS).await, 5, "the old tables serve");
-    skip(&database.pool, "reports", lost.n, "ops", "disk was lost").await.unwrap();
+    assert!(halted(&database.pool, &world.log, "history").await);
+    for name in ["reports", "history"] {
+        skip(&database.pool, name, lost.n, "ops", "disk was lost").await.unwrap();
+    }
     reading.wait(last).await;
-    reading.wait(world.upload(&Spec::new("later", passed(1))).await).await;
+    let later = world.upload(&Spec::new("later", passed(1))).await;
+    assert!(reading.positions.wait(&["access", "reports", "history", "audit"], later, LIMIT).await);
     assert_eq!(count(&database.pool, RESULTS).await, 3);
     assert_eq!(count(&database.pool, "select count(*) from ops.projection where version = 0").await, 0);
     reading.stop().await;

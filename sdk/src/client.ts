@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
+import { Insight } from "./insight.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
 import type { paths } from "./schema.ts";
@@ -46,6 +47,8 @@ export class ScaledTest {
   readonly api: Client<paths>;
   /** What only the owner of the instance may do. */
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
+  /** What the histories of the team's tests say. */
+  readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;
@@ -337,6 +340,18 @@ export class ScaledTest {
     );
   }
 
+  /** What differs between two reports or runs, test by test. */
+  compareReports(base: string, head: string, signal?: AbortSignal): Promise<T.ReportComparison> {
+    return this.#read(
+      this.api.GET("/api/v1/reports/compare", { params: { query: { base, head } }, ...abortable(signal) }),
+    );
+  }
+
+  /** Which tests fail significantly more or less often on a branch or in an environment than on or in another. */
+  compareBranches(query: T.BranchQuery, signal?: AbortSignal): Promise<T.BranchComparison> {
+    return this.#read(this.api.GET("/api/v1/compare/branches", { params: { query }, ...abortable(signal) }));
+  }
+
   /** The document as it was uploaded. */
   raw(reportId: string): Promise<Blob> {
     return this.#read<Blob>(this.api.GET("/api/v1/reports/{id}/raw", { ...at({ id: reportId }), parseAs: "blob" }));
@@ -433,6 +448,7 @@ export class ScaledTest {
     const call = async () => {
       const request = new Request(this.#baseUrl + path + queryOf(ask.query), {
         method,
+        ...abortable(ask.signal),
         ...(ask.body !== undefined && { body: JSON.stringify(ask.body), headers: { "Content-Type": "application/json" } }),
       });
       const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));

@@ -586,6 +586,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/compare/branches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two branches or environments
+         * @description Test by test, over the newest runs of each side. Give `base` and `head` for two branches; or one of them, else it is the
+         *     project's default branch, with `base_environment` and `head_environment` for two environments of a branch.
+         */
+        get: operations["compare_branches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/invitations/{token}": {
         parameters: {
             query?: never;
@@ -673,6 +694,27 @@ export interface paths {
          *     upload again (by `Idempotency-Key`, or by the document's own `reportId` and content) gets the first answer again.
          */
         post: operations["upload_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare two reports or runs
+         * @description Test by test. A test is the same on both sides when identity and variant (browser, device, operating system) are; where
+         *     the sides are of two projects, when suite, name and file are.
+         */
+        get: operations["compare_reports"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1590,6 +1632,90 @@ export interface components {
             /** Format: uuid */
             run_id?: string | null;
         };
+        /** @description Two branches or environments, and which tests fail significantly more or less often. */
+        BranchComparison: {
+            base: components["schemas"]["BranchSample"];
+            diff: components["schemas"]["BranchDiff"];
+            head: components["schemas"]["BranchSample"];
+            project: components["schemas"]["ComparedProject"];
+            rules: components["schemas"]["FisherRules"];
+        };
+        /** @description What differs, the most certain first. Lists have 1,000 entries at most. */
+        BranchDiff: {
+            /** @description Never ran in base. */
+            added: components["schemas"]["BranchTest"][];
+            /** @description Fail less often in head. */
+            improved: components["schemas"]["BranchTest"][];
+            /** @description Fail more often in head. */
+            regressed: components["schemas"]["BranchTest"][];
+            /** @description Never ran in head. */
+            removed: components["schemas"]["BranchTest"][];
+            summary: components["schemas"]["BranchSummary"];
+            /** @description A list was cut; the summary counts all. */
+            truncated: boolean;
+        };
+        /** @description Results of a test on a side; those that neither passed nor failed are left out. */
+        BranchRuns: {
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: double
+             * @description Percent; null when there are none.
+             */
+            pass_rate?: number | null;
+            /** Format: int32 */
+            passed: number;
+        };
+        /** @description The runs of a side: its newest 20 within 30 days, fewer where they have more than 1,000,000 results. */
+        BranchSample: {
+            branch: string;
+            environment?: string | null;
+            /** Format: date-time */
+            newest_run_at?: string | null;
+            /** Format: date-time */
+            oldest_run_at?: string | null;
+            /** Format: int64 */
+            results: number;
+            runs: number;
+        };
+        /** @description How many tests there are of each kind, also beyond what the lists hold. */
+        BranchSummary: {
+            added: number;
+            improved: number;
+            /** @description Only skipped or the like, on both sides. */
+            not_run: number;
+            regressed: number;
+            removed: number;
+            /** @description No significant difference. */
+            same: number;
+        };
+        /** @description One test of two branches. */
+        BranchTest: {
+            base: components["schemas"]["BranchRuns"];
+            browser?: string | null;
+            device?: string | null;
+            /** @description Of regressed ones: the pass rate fell by more than `rules.extreme`. */
+            extreme?: boolean | null;
+            file_path?: string | null;
+            /** @description Of added ones with enough runs: whether they reach `rules.new_pass_rate`. */
+            good?: boolean | null;
+            head: components["schemas"]["BranchRuns"];
+            name: string;
+            os?: string | null;
+            /**
+             * Format: double
+             * @description Of those in both: the chance of such a difference between two samples that fail alike (Fisher's exact test).
+             */
+            p?: number | null;
+            /** @description The newest failure in head, else the newest result. */
+            result: components["schemas"]["ResultRef"];
+            /** Format: uuid */
+            run_id: string;
+            /** @description The suite path, joined by ` > `. */
+            suite?: string | null;
+            /** Format: uuid */
+            test_id: string;
+        };
         /** @description Where a test began to fail, or stopped. */
         Change: {
             /**
@@ -1649,6 +1775,48 @@ export interface components {
             /** @description The rule that decided, with the numbers that it saw. */
             rule: Record<string, never>;
             variant_id: string;
+        };
+        ComparedProject: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+        };
+        /** @description A side of a comparison. */
+        ComparedReport: {
+            branch?: string | null;
+            build?: string | null;
+            commit?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Of a report: as the document says it. */
+            environment?: unknown;
+            /** Format: uuid */
+            execution_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Of the report or the run.
+             */
+            id: string;
+            /** @description `report` or `run`. */
+            kind: string;
+            /** @description For display. */
+            name: string;
+            project: string;
+            /** Format: date-time */
+            run_at: string;
+            /**
+             * Format: uuid
+             * @description The run that it is, or that it belongs to.
+             */
+            run_id: string;
+            summary: components["schemas"]["Summary"];
+            /** Format: uuid */
+            team_id: string;
+            /** @description Of a run: all its tools. */
+            tool_name: string;
+            tool_version?: string | null;
+            /** @description Its page. */
+            url: string;
         };
         CreateInvitation: {
             /** @example bob@example.com */
@@ -1730,6 +1898,33 @@ export interface components {
             message: string;
             /** @description Where, the first time. */
             path: string;
+        };
+        /** @description How many tests there are of each kind, also beyond what the lists hold. */
+        DiffSummary: {
+            /** Format: int64 */
+            added: number;
+            /** Format: int64 */
+            base_tests: number;
+            /** Format: int64 */
+            duration_regressions: number;
+            /**
+             * Format: int64
+             * @description Failed in both.
+             */
+            failed_unchanged: number;
+            /** Format: int64 */
+            fixed: number;
+            /** Format: int64 */
+            head_tests: number;
+            /** Format: int64 */
+            new_failures: number;
+            /**
+             * Format: int64
+             * @description Passed in both.
+             */
+            passed_unchanged: number;
+            /** Format: int64 */
+            removed: number;
         };
         DurationBucket: {
             /** Format: int64 */
@@ -1839,6 +2034,39 @@ export interface components {
             test_id: string;
             /** @description `regression`, `new_test_failing`, `broken_on_base`, `flaky_known`, `flaky_in_run`, `known_issue`, `quarantined` or `infra`. */
             verdict: string;
+        };
+        /** @description What counts as a difference. Shares are from 0 to 1. */
+        FisherRules: {
+            /**
+             * Format: double
+             * @description p has to be below 1 − confidence.
+             */
+            confidence: number;
+            /**
+             * Format: double
+             * @description A larger drop is extreme.
+             */
+            extreme: number;
+            /**
+             * Format: int32
+             * @description Failures that there have to be.
+             */
+            min_failures: number;
+            /**
+             * Format: int64
+             * @description Runs from which a test that is not in base is judged.
+             */
+            min_new_runs: number;
+            /**
+             * Format: double
+             * @description The pass rate that it must reach.
+             */
+            new_pass_rate: number;
+            /**
+             * Format: double
+             * @description Smaller changes of the pass rate are forgiven.
+             */
+            pity: number;
         };
         FlakyTest: {
             branch: string;
@@ -2148,10 +2376,32 @@ export interface components {
             /** @description Its page. */
             url: string;
         };
+        /** @description Two reports or runs, and what differs. */
+        ReportComparison: {
+            base: components["schemas"]["ComparedReport"];
+            diff: components["schemas"]["ReportDiff"];
+            head: components["schemas"]["ComparedReport"];
+        };
         /** @description A report with what only its own page shows. */
         ReportDetail: components["schemas"]["Report"] & {
             diagnostics: components["schemas"]["Diagnostic"][];
             raw: components["schemas"]["Raw"];
+        };
+        /** @description What differs. Lists have 1,000 entries at most. */
+        ReportDiff: {
+            /** @description Not in base. */
+            added: components["schemas"]["TestDiff"][];
+            /** @description In both, and slower by at least 100 ms and 20 %; the largest difference first. */
+            duration_regressions: components["schemas"]["TestDiff"][];
+            /** @description Failed in base, passed in head. */
+            fixed: components["schemas"]["TestDiff"][];
+            /** @description Failed in head, and did not in base or are not there. */
+            new_failures: components["schemas"]["TestDiff"][];
+            /** @description Not in head. */
+            removed: components["schemas"]["TestDiff"][];
+            summary: components["schemas"]["DiffSummary"];
+            /** @description A list was cut; the summary counts all. */
+            truncated: boolean;
         };
         /** @description A page of reports, newest first. */
         Reports: {
@@ -2193,6 +2443,12 @@ export interface components {
              */
             stop_ms?: number | null;
             trace?: string | null;
+        };
+        /** @description Where a result is read. */
+        ResultRef: {
+            /** Format: uuid */
+            report_id: string;
+            result_id: string;
         };
         /** @description A page of results. */
         Results: {
@@ -2508,6 +2764,43 @@ export interface components {
             series: components["schemas"]["Series"][];
             suite: string[];
             tags: string[];
+        };
+        /** @description One test of a comparison. */
+        TestDiff: {
+            /** Format: int64 */
+            base_duration_ms?: number | null;
+            base_result?: components["schemas"]["ResultRef"] | null;
+            base_status?: components["schemas"]["TestStatus"] | null;
+            browser?: string | null;
+            device?: string | null;
+            /**
+             * Format: int64
+             * @description Of duration regressions.
+             */
+            duration_delta_ms?: number | null;
+            /**
+             * Format: double
+             * @description Of duration regressions: percent of the duration in base.
+             */
+            duration_delta_pct?: number | null;
+            /**
+             * Format: int64
+             * @description In head; in base for tests that are not in head.
+             */
+            duration_ms: number;
+            file_path?: string | null;
+            /** Format: int64 */
+            head_duration_ms?: number | null;
+            head_result?: components["schemas"]["ResultRef"] | null;
+            head_status?: components["schemas"]["TestStatus"] | null;
+            /** @description The first 2,000 characters of the failure text. */
+            message?: string | null;
+            name: string;
+            os?: string | null;
+            /** @description The suite path, joined by ` > `. */
+            suite?: string | null;
+            /** Format: uuid */
+            test_id: string;
         };
         /** @description A way in which a test failed. */
         TestError: {
@@ -4542,6 +4835,71 @@ export interface operations {
             };
         };
     };
+    compare_branches: {
+        parameters: {
+            query: {
+                /** @description Name or id. */
+                project: string;
+                /** @description Branch; the project's default branch when absent. */
+                base?: string;
+                /** @description Branch; the same as base when absent. */
+                head?: string;
+                /** @description The reports' `testEnvironment`, of both sides. */
+                environment?: string;
+                /** @description The same, of base alone. */
+                base_environment?: string;
+                /** @description The same, of head alone. */
+                head_environment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BranchComparison"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_invitation: {
         parameters: {
             query?: never;
@@ -4922,6 +5280,63 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    compare_reports: {
+        parameters: {
+            query: {
+                /** @description Id of a report or a run. */
+                base: string;
+                /** @description Id of a report or a run. */
+                head: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportComparison"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -37,10 +37,24 @@ export type TestResult = Schemas["TestResult"];
 export type TestResultDetail = Schemas["ResultDetail"];
 export type ResultPage = Schemas["Results"];
 
+/** Two reports or runs, and what differs; lists hold 1,000 entries at most. */
+export type ReportComparison = Schemas["ReportComparison"];
+/** A report or a run that is compared. */
+export type ComparedReport = Schemas["ComparedReport"];
+/** One test of two reports or runs. */
+export type TestDiff = Schemas["TestDiff"];
+/** Two branches or environments, and what differs significantly. */
+export type BranchComparison = Schemas["BranchComparison"];
+/** One test of two branches or environments. */
+export type BranchTest = Schemas["BranchTest"];
+
 type Query<Operation extends keyof operations> = NonNullable<operations[Operation]["parameters"]["query"]>;
 
 /** The query parameters of an upload. */
 export type UploadOptions = Query<"upload_report">;
+
+/** Which branches or environments are compared. */
+export type BranchQuery = Query<"compare_branches">;
 
 /** Filters of runs and reports. Dates are RFC 3339. */
 export interface RunFilter {

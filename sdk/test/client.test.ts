@@ -173,6 +173,16 @@ it("writes result filters as the API wants them", async () => {
   expect(seen[1]?.url).toBe("/api/v1/runs/r1/results");
 });
 
+it("compares runs and branches", async () => {
+  const { client, seen } = await start((_request, response) => { json(response, 200, { diff: {} }); });
+  await client.compareReports("a", "b");
+  await client.compareBranches({ project: "shop & co", head: "feature/x", base_environment: "staging" });
+  expect(seen.map(({ url }) => url)).toEqual([
+    "/api/v1/reports/compare?base=a&head=b",
+    "/api/v1/compare/branches?project=shop%20%26%20co&head=feature%2Fx&base_environment=staging",
+  ]);
+});
+
 it("hands back the original document byte for byte", async () => {
   const { client } = await start((_request, response) => {
     response.writeHead(200, { "content-type": "application/json" });

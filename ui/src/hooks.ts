@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore, type RefObject } from "react";
 
 /** True while the media query matches. */
 export function useMedia(query: string): boolean {
@@ -71,4 +71,49 @@ export function useDebouncedText(value: string, commit: (text: string) => void, 
     timer.current = setTimeout(() => { latest.current(next); }, delay);
   };
   return [text, change] as const;
+}
+
+/** `/` jumps to the search box, as long as nothing else is being typed into. */
+export function useSlash(focus: () => void) {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement | null;
+      const typing = target?.closest("input, textarea, select, [contenteditable]");
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
+      event.preventDefault();
+      focus();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => { document.removeEventListener("keydown", onKey); };
+  }, [focus]);
+}
+
+/** Where the list begins on the page; changes when something above it opens or wraps. */
+export function useOffset(ref: RefObject<HTMLDivElement | null>): number {
+  const [offset, setOffset] = useState(0);
+  useLayoutEffect(() => {
+    const measure = () => {
+      if (ref.current) setOffset(Math.round(ref.current.getBoundingClientRect().top + window.scrollY));
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    return () => { observer.disconnect(); };
+  }, [ref]);
+  return offset;
+}
+
+/** How wide the element is, in pixels; 0 before it is known. */
+export function useWidth(ref: RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const measure = () => { setWidth(Math.floor(element.clientWidth)); };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => { observer.disconnect(); };
+  }, [ref]);
+  return width;
 }

@@ -50,6 +50,7 @@ function throttledRefresh() {
       void queryClient.invalidateQueries({ queryKey: keys.runs() });
       void queryClient.invalidateQueries({ queryKey: keys.reports() });
       void queryClient.invalidateQueries({ queryKey: keys.projects() });
+      void queryClient.invalidateQueries({ queryKey: keys.insight() });
     }
     if (everything) void queryClient.invalidateQueries({ queryKey: keys.run("").slice(0, -1) });
     else for (const id of runs) void queryClient.invalidateQueries({ queryKey: keys.run(id) });

@@ -40,6 +40,7 @@ export const keys = {
   run: (id: string) => scope("run", id),
   reports: () => scope("reports"),
   projects: () => scope("projects"),
+  insight: () => scope("insight"),
   tokens: () => scope("tokens"),
   team: () => scope("detail"),
   members: () => scope("members"),
@@ -85,6 +86,27 @@ export const projectsQuery = () =>
 
 export const runQuery = (id: string) =>
   queryOptions({ queryKey: keys.run(id), queryFn: ({ signal }) => client.run(id, signal) });
+
+/** Under the key of the runs: a report more may change what differs. */
+export const comparisonQuery = (base: string, head: string) =>
+  queryOptions({
+    queryKey: [...keys.runs(), "compare", base, head],
+    queryFn: ({ signal }) => client.compareReports(base, head, signal),
+  });
+
+/** The newest run of the same project and branch before a run; null when it is the first. */
+export const runBeforeQuery = (id: string) =>
+  queryOptions({
+    queryKey: [...keys.runs(), "before", id],
+    queryFn: async ({ signal }) => {
+      const { project, branch, created_at } = await client.run(id, signal);
+      const filter = { project, ...(branch && { branch }), until: created_at, limit: RUN_PAGE };
+      const { runs } = await client.runs(filter, signal);
+      // Without a branch the list has those of every branch.
+      const before = runs.slice(runs.findIndex((run) => run.id === id) + 1);
+      return before.find((run) => (run.branch ?? "") === (branch ?? "")) ?? null;
+    },
+  });
 
 /** One page of a run's tests, by number, so that any place in the list can be jumped to. */
 export const resultPageQuery = (runId: string, filter: ResultFilter, page: number) =>

@@ -1,11 +1,13 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
+import { readAnalyticsSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
 import {
   overlaying,
   parseSearch,
   readAdminSearch,
   readAuthSearch,
+  readCompareSearch,
   readProfileSearch,
   readResultSearch,
   readRunSearch,
@@ -147,12 +149,36 @@ const teamPages = [
     validateSearch: overlaying(readRunSearch),
     component: Reports,
   }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/reports/compare",
+    validateSearch: overlaying(readCompareSearch),
+    component: lazyRouteComponent(() => import("./routes/compare/Compare.tsx"), "Compare"),
+  }),
   createRoute({ getParentRoute: () => inTeam, path: "/reports/$reportId", component: ReportRedirect }),
   createRoute({
     getParentRoute: () => inTeam,
     path: "/runs/$runId",
     validateSearch: overlaying(readResultSearch),
     component: lazyRouteComponent(() => import("./routes/run/Run.tsx"), "RunPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/tests",
+    validateSearch: overlaying(readTestsSearch),
+    component: lazyRouteComponent(() => import("./routes/tests/Tests.tsx"), "TestsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/tests/$testId",
+    validateSearch: overlaying(readTestSearch),
+    component: lazyRouteComponent(() => import("./routes/test/Test.tsx"), "TestPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/analytics",
+    validateSearch: overlaying(readAnalyticsSearch),
+    component: lazyRouteComponent(() => import("./routes/analytics/Analytics.tsx"), "Analytics"),
   }),
   createRoute({
     getParentRoute: () => inTeam,

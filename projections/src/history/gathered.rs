@@ -11,12 +11,15 @@ use crate::copy::saturate;
 use crate::{ApplyError, Body};
 use scaledtest_domain::{
     events::report::Ingested,
-    report::{Variant, decode_chunk},
+    report::{CHUNK_RESULTS, TestResult, Variant, decode_chunk},
 };
 use scaledtest_insight::mass_failure::RunCounts;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 use uuid::Uuid;
 
 /// Results that are folded at once, at most (a chunk more): what is in memory.
@@ -52,12 +55,9 @@ impl<'a> Gathered<'a> {
         let mut round = Round::default();
         for index in 0..self.reports.len() {
             let mut idx = 0;
-            let Body::Chunks(chunks) = self.reports[index].body else { continue };
-            for chunk in chunks {
-                let at = self.reports[index].place.no;
-                let results = decode_chunk(chunk)
-                    .map_err(|error| ApplyError::Data(format!("results of the report at position {at}: {error}")))?;
-                for said in results.into_iter().map(Said::of) {
+            for piece in pieces(self.reports[index].body) {
+                for result in piece.results(self.reports[index].place.no)?.iter() {
+                    let said = Said::of(result);
                     self.reports[index].sums.add_result(&said);
                     round.add(index, saturate(idx), said);
                     idx += 1;
@@ -70,6 +70,30 @@ impl<'a> Gathered<'a> {
         round.write(conn, &self.reports).await?;
         stored::insert_facts(conn, &self.reports).await?;
         stored::add_sums(conn, &self.reports).await
+    }
+}
+
+/// Results that are at hand together.
+enum Piece<'a> {
+    Fresh(&'a [TestResult]),
+    Chunk(&'a [u8]),
+}
+
+fn pieces(body: &Body) -> Vec<Piece<'_>> {
+    match body {
+        Body::None | Body::Gone => Vec::new(),
+        Body::Fresh(fresh) => fresh.list.chunks(CHUNK_RESULTS).map(Piece::Fresh).collect(),
+        Body::Chunks(chunks) => chunks.iter().map(|chunk| Piece::Chunk(chunk)).collect(),
+    }
+}
+
+impl<'a> Piece<'a> {
+    fn results(&self, at: i64) -> Result<Cow<'a, [TestResult]>, ApplyError> {
+        let broken = |error| ApplyError::Data(format!("results of the report at position {at}: {error}"));
+        match self {
+            Self::Fresh(results) => Ok(Cow::Borrowed(results)),
+            Self::Chunk(chunk) => decode_chunk(chunk).map(Cow::Owned).map_err(broken),
+        }
     }
 }
 

@@ -37,9 +37,9 @@ pub(super) struct Failure {
 }
 
 impl Said {
-    pub fn of(result: TestResult) -> Self {
-        let failure = failure(&result);
-        let seen = match (attempts_of(&result), &failure) {
+    pub fn of(result: &TestResult) -> Self {
+        let failure = failure(result);
+        let seen = match (attempts_of(result), &failure) {
             (None, _) => Seen::NotRun,
             (Some(_), None) => Seen::Passed,
             (Some(attempts), Some(failure)) => {
@@ -49,11 +49,11 @@ impl Said {
         Self {
             test_id: result.test_id,
             variant_id: variant_id(&result.variant),
-            variant: result.variant,
-            name: result.name,
-            suite: result.suite,
-            file_path: result.file_path,
-            tags: result.tags,
+            variant: result.variant.clone(),
+            name: result.name.clone(),
+            suite: result.suite.clone(),
+            file_path: result.file_path.clone(),
+            tags: result.tags.clone(),
             seen,
             duration_ms: result.duration_ms,
             failure,

@@ -5,14 +5,12 @@
 
 mod apply;
 mod partitions;
-mod prepared;
 pub mod queries;
 mod results;
 pub mod rows;
 mod writes;
 
 pub use partitions::ensure as ensure_partitions;
-pub use prepared::PreparedRows;
 
 use crate::{ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
@@ -37,10 +35,6 @@ impl Projection for Reports {
     }
 
     fn needs_bodies(&self) -> bool {
-        true
-    }
-
-    fn takes_prepared_rows(&self) -> bool {
         true
     }
 

@@ -56,7 +56,7 @@ impl Source {
         match &self.body {
             Body::None | Body::Gone => true,
             Body::Chunks(chunks) => chunks.is_empty(),
-            Body::Prepared(_) => false,
+            Body::Fresh(_) => false,
         }
     }
 }
@@ -131,10 +131,7 @@ impl Writer<'_> {
         self.month = place.month;
         match body {
             Body::None | Body::Gone => Ok(true),
-            Body::Prepared(rows) => {
-                rows.write(*place, &mut self.results, &mut self.attempts);
-                Ok(self.hand_over())
-            }
+            Body::Fresh(fresh) => self.results(*place, 0, &fresh.list),
             Body::Chunks(chunks) => {
                 let mut first = 0;
                 for chunk in chunks {

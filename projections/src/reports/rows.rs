@@ -52,12 +52,9 @@ pub struct Place {
     pub month: NaiveDate,
 }
 
-/// Bytes of a row before its first field.
-pub(super) const FIELD_COUNT: usize = 2;
-
 impl Place {
-    /// What every row of `result` and `attempt` begins with; always as long.
-    pub(super) fn write(self, rows: &mut Rows) -> &mut Rows {
+    /// What every row of `result` and `attempt` begins with.
+    fn write(self, rows: &mut Rows) -> &mut Rows {
         rows.int8(self.report_no).date(self.month)
     }
 }

@@ -8,6 +8,8 @@ export interface Column<Row> {
   className?: string;
   /** Buttons: the header is only spoken, and on a small screen they stand beside the first cell. */
   actions?: boolean;
+  /** Left out on a small screen. */
+  wide?: boolean;
 }
 
 interface Props<Row> {
@@ -52,7 +54,7 @@ function Table<Row>({ label, columns, rows, rowKey, dimmed }: Props<Row>) {
 }
 
 function List<Row>({ label, columns, rows, rowKey, dimmed }: Props<Row>) {
-  const [first, ...rest] = columns.filter(({ actions }) => !actions);
+  const [first, ...rest] = columns.filter(({ actions, wide }) => !actions && !wide);
   const actions = columns.find((column) => column.actions);
   return (
     <ul aria-label={label} className={cx("panel divide-y", dimmed && "opacity-60")}>

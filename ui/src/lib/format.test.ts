@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatDuration, formatRelative, formatShare, plural, safeUrl, shortCommit } from "./format.ts";
+import { formatBytes, formatDuration, formatRelative, formatShare, plural, safeUrl, shortCommit, shortPath } from "./format.ts";
 
 describe("formatDuration", () => {
   it.each([
@@ -49,6 +49,10 @@ it("counts in words and bytes", () => {
 it("shortens a hash and nothing else", () => {
   expect([shortCommit("5b1f0d7c2a4e4f0d9d3c6f1f7f6a2f0f3f6f9a11"), shortCommit("release-2026-03-10")])
     .toEqual(["5b1f0d7", "release-2026-03-10"]);
+});
+
+it("shows the end of a long path", () => {
+  expect([shortPath("/home/ci/project/cart.spec.js"), shortPath("src/cart.spec.js")]).toEqual(["…/project/cart.spec.js", "src/cart.spec.js"]);
 });
 
 it("links only to web addresses", () => {

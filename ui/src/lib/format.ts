@@ -69,6 +69,12 @@ export function shortCommit(commit: string): string {
   return /^[0-9a-f]{12,64}$/i.test(commit) ? commit.slice(0, 7) : commit;
 }
 
+/** The last parts of a path: the beginning belongs to the machine that ran the tests. */
+export function shortPath(path: string): string {
+  const parts = path.split("/");
+  return parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : path;
+}
+
 /** The address if it is one that a browser may safely open, else nothing: build links come from reports. */
 export function safeUrl(text: string | null | undefined): string | undefined {
   if (!text) return undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  overlaying, parseSearch, readAdminSearch, readAuthSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toAuditFilter, toResultFilter, toRunFilter,
+  overlaying, parseSearch, readAdminSearch, readAuthSearch, readCompareSearch, readResultSearch, readReturnTo, readRunSearch, readTestRef, stringifySearch, toAuditFilter, toResultFilter, toRunFilter,
 } from "./search.ts";
 
 const roundTrip = (query: string) => stringifySearch({ ...readRunSearch(parseSearch(query)) });
@@ -48,6 +48,11 @@ describe("the filters of a run's tests", () => {
   it.each([undefined, "", "abc", ".1", "abc."])("know that %s is no test", (ref) => {
     expect(readTestRef(ref)).toBeUndefined();
   });
+});
+
+it("what is compared stands in the address", () => {
+  expect(readCompareSearch(parseSearch("?base=a&head=b&other=1"))).toEqual({ base: "a", head: "b" });
+  expect(readCompareSearch(parseSearch("?base=&head=%20"))).toEqual({});
 });
 
 describe("the way back after sign-in", () => {

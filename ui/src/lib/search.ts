@@ -76,6 +76,16 @@ export function readResultSearch(values: Record<string, unknown>): ResultSearch 
   });
 }
 
+/** What is compared: ids of runs or reports. */
+export interface CompareSearch {
+  base?: string;
+  head?: string;
+}
+
+export function readCompareSearch(values: Record<string, unknown>): CompareSearch {
+  return compact({ base: text(values.base), head: text(values.head) });
+}
+
 /** What the API is asked for. `to` includes its whole day. */
 export function toRunFilter(search: RunSearch): RunFilter {
   return compact({
@@ -170,11 +180,11 @@ function startOfDay(day: string, plusDays: number): string {
   return new Date(year, month - 1, date + plusDays).toISOString();
 }
 
-function text(value: unknown): string | undefined {
+export function text(value: unknown): string | undefined {
   return typeof value === "string" && value.trim() !== "" ? value.slice(0, MAX_TEXT) : undefined;
 }
 
-function word<W extends string>(value: unknown, words: readonly W[]): W | undefined {
+export function word<W extends string>(value: unknown, words: readonly W[]): W | undefined {
   return words.find((candidate) => candidate === value);
 }
 
@@ -183,6 +193,6 @@ function day(value: unknown): string | undefined {
   return Number.isNaN(Date.parse(value)) ? undefined : value;
 }
 
-function compact<T extends object>(values: T): T {
+export function compact<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

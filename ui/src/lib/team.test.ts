@@ -18,8 +18,8 @@ describe("the team of the page", () => {
 });
 
 it("a switch of team leaves what exists only in the other one", () => {
-  const places = ["/", "/runs/1", "/reports/1", "/reports", "/tokens", "/team/members", "/teamwork", "/profile"].map(placeAfterSwitch);
-  expect(places).toEqual(["/", "/reports", "/reports", "/reports", "/tokens", "/team", "/", "/"]);
+  const places = ["/", "/runs/1", "/reports/1", "/reports", "/tests/1", "/analytics", "/tokens", "/team/members", "/teamwork", "/profile"].map(placeAfterSwitch);
+  expect(places).toEqual(["/", "/reports", "/reports", "/reports", "/tests", "/analytics", "/tokens", "/team", "/", "/"]);
 });
 
 it("only the one owner is the last one", () => {

@@ -15,8 +15,10 @@ export function chooseFrom(teams: Team[], wanted: string | undefined): Team | un
 }
 
 /** Where to go when another team is chosen: a page that exists in every team. */
-export function placeAfterSwitch(pathname: string): "/" | "/reports" | "/team" | "/tokens" {
+export function placeAfterSwitch(pathname: string): "/" | "/reports" | "/tests" | "/analytics" | "/team" | "/tokens" {
   if (pathname.startsWith("/runs/") || pathname === "/reports" || pathname.startsWith("/reports/")) return "/reports";
+  if (pathname === "/tests" || pathname.startsWith("/tests/")) return "/tests";
+  if (pathname === "/analytics") return "/analytics";
   if (pathname === "/tokens") return "/tokens";
   return pathname === "/team" || pathname.startsWith("/team/") ? "/team" : "/";
 }

@@ -26,6 +26,7 @@ use scaledtest_domain::{
 };
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
+use scaledtest_projections::{Fresh, FreshResults};
 use spool::Spooled;
 use std::{
     sync::Arc,
@@ -211,15 +212,17 @@ impl Ingestion {
         upload: UploadId,
     ) -> Result<(Outcome, Chunks), ApiError> {
         let writer = self.app.log.chunk_writer(self.upload.team, report, upload);
-        let mut packer = Packer::new(&self.handle, writer, self.document.len(), self.app.fresh.is_some());
+        let bytes = self.document.len();
+        let fresh = self.app.fresh.as_ref().filter(|_| bytes <= Fresh::LARGEST);
+        let mut packer = Packer::new(&self.handle, writer, bytes, fresh.is_some());
         let outcome =
             document.read_tests(envelope, project, |result| packer.push(result)).map_err(|error| match error {
                 ReadError::Format(error) => unreadable(error),
                 ReadError::Sink(error) => error,
             })?;
-        let (chunks, rows) = packer.finish()?;
-        if let Some((fresh, rows)) = self.app.fresh.as_ref().zip(rows) {
-            fresh.insert(upload, chunks, rows);
+        let (chunks, results) = packer.finish()?;
+        if let Some((fresh, list)) = fresh.zip(results) {
+            fresh.insert(upload, chunks, FreshResults { list, bytes });
         }
         Ok((outcome, chunks))
     }

@@ -6,7 +6,6 @@ use scaledtest_domain::{
     report::{Chunk, TestResult},
 };
 use scaledtest_eventlog::ChunkWriter;
-use scaledtest_projections::reports::PreparedRows;
 use tokio::runtime::Handle;
 
 /// Where the results of one upload go.
@@ -14,19 +13,16 @@ pub(super) struct Packer<'a> {
     handle: &'a Handle,
     chunk: Chunk,
     writer: ChunkWriter,
-    /// For the projector of this process.
-    rows: Option<PreparedRows>,
-    /// What is in the chunk, as long as rows are to be made of it.
-    results: Vec<TestResult>,
+    /// For the projections of this process.
+    results: Option<Vec<TestResult>>,
 }
 
 impl<'a> Packer<'a> {
-    /// For a document of so many bytes; `prepares`: whether rows are wanted as well.
-    pub fn new(handle: &'a Handle, writer: ChunkWriter, bytes: usize, prepares: bool) -> Self {
-        // JSON and rows are mostly somewhat larger than the document.
+    /// For a document of so many bytes; `keeps`: whether the results are wanted afterwards.
+    pub fn new(handle: &'a Handle, writer: ChunkWriter, bytes: usize, keeps: bool) -> Self {
+        // JSON is mostly somewhat larger than the document.
         let room = bytes.saturating_add(bytes / 2);
-        let rows = if prepares { PreparedRows::with_capacity(room) } else { None };
-        Self { handle, chunk: Chunk::with_capacity(room), writer, rows, results: Vec::new() }
+        Self { handle, chunk: Chunk::with_capacity(room), writer, results: keeps.then(Vec::new) }
     }
 
     pub fn push(&mut self, result: TestResult) -> Result<(), ApiError> {
@@ -35,28 +31,23 @@ impl<'a> Packer<'a> {
             // The first result of a chunk always fits.
             self.chunk.push(&result).map_err(|error| ApiError::internal(&error))?;
         }
-        if self.rows.is_some() {
-            self.results.push(result);
+        if let Some(results) = &mut self.results {
+            results.push(result);
         }
         Ok(())
     }
 
-    /// Sends the chunk, and makes rows of what is in it while the log stores it.
     fn send(&mut self) -> Result<(), ApiError> {
         let packed = self.chunk.finish().map_err(|error| ApiError::internal(&error))?;
-        self.handle.block_on(self.writer.push(packed)).map_err(ApiError::from)?;
-        if let Some(rows) = &mut self.rows {
-            self.results.drain(..).for_each(|result| rows.push(&result));
-        }
-        Ok(())
+        self.handle.block_on(self.writer.push(packed)).map_err(ApiError::from)
     }
 
     /// Waits until every chunk is in the log.
-    pub fn finish(mut self) -> Result<(Chunks, Option<PreparedRows>), ApiError> {
+    pub fn finish(mut self) -> Result<(Chunks, Option<Vec<TestResult>>), ApiError> {
         if self.chunk.results() > 0 {
             self.send()?;
         }
         let chunks = self.handle.block_on(self.writer.finish()).map_err(ApiError::from)?;
-        Ok((chunks, self.rows))
+        Ok((chunks, self.results))
     }
 }

@@ -42,6 +42,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_settings" => InstanceOwner,
         "list_projects"
         | "list_reports"
+        | "compare_reports"
+        | "compare_branches"
         | "get_report"
         | "get_report_raw"
         | "list_report_results"

@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod comparing;
 mod corpus;
 mod deleting;
 mod histories;

@@ -26,7 +26,7 @@ async fn until_halted(server: &TestApp) -> Value {
     loop {
         let readiness = server.get("", "/readyz").await;
         let body = readiness.json();
-        if body["projections"][2]["state"] == "halted" {
+        if body["projections"][3]["state"] == "halted" {
             assert_eq!(readiness.status, 503);
             return body;
         }
@@ -44,10 +44,12 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
 
     let readiness = until_halted(&server).await;
     assert_eq!((&readiness["database"], &readiness["log"]), (&json!("ok"), &json!("ok")));
-    let [access, audit, reports] = &readiness["projections"].as_array().unwrap()[..] else { panic!("{readiness}") };
+    let [access, audit, history, reports] = &readiness["projections"].as_array().unwrap()[..] else {
+        panic!("{readiness}")
+    };
     assert_eq!((&access["name"], &access["state"]), (&json!("access"), &json!("active")));
     assert_eq!((&audit["name"], &audit["state"]), (&json!("audit"), &json!("active")));
-    assert_eq!(reports["name"], "reports");
+    assert_eq!((&history["name"], &reports["name"]), (&json!("history"), &json!("reports")));
     assert!(server.get("", "/metrics").await.text().contains("projection_lag"));
 
     // Accounts and teams: written after the poison, and read at once.

@@ -18,7 +18,8 @@ async fn the_answer_has_the_originals_fields_and_ours() {
     assert_eq!(answer["summary"]["failed"], 1);
     assert_eq!(answer["triage_github_status"], true);
     assert_eq!(answer["diagnostics"], json!([]));
-    assert_eq!(answer["verdict"]["state"], "pending");
+    assert_eq!(answer["verdict"]["state"], "regressions", "a new test that fails");
+    assert_eq!(answer["verdict"]["counts"]["new_test_failing"], 1);
     assert!(answer.get("execution_id").is_none());
     let id = answer["id"].as_str().unwrap();
     assert_eq!(answer["url"], format!("http://localhost:8080/reports/{id}"));

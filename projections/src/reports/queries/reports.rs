@@ -94,7 +94,7 @@ impl ReportDetail {
     }
 }
 
-const SELECT: &str = "select entry.no, entry.id, entry.team_id, entry.project_id, \
+pub(super) const SELECT: &str = "select entry.no, entry.id, entry.team_id, entry.project_id, \
      coalesce(project.name, '') as project, entry.run_id, entry.run_key, entry.shard_id, entry.shards, entry.tool_name, \
      entry.tool_version, entry.format, entry.branch, entry.commit, entry.base_commit, entry.target_branch, entry.pr, \
      entry.build, entry.build_url, entry.repository, entry.tags, entry.tests, entry.passed, entry.failed, entry.skipped, \
@@ -102,7 +102,7 @@ const SELECT: &str = "select entry.no, entry.id, entry.team_id, entry.project_id
      entry.declared, entry.environment, entry.execution_id as execution, entry.triage_github_status, entry.created_at, \
      entry.run_at, entry.received_at";
 
-const FROM: &str = " from reports.report entry left join reports.project on project.id = entry.project_id";
+pub(super) const FROM: &str = " from reports.report entry left join reports.project on project.id = entry.project_id";
 
 const COLUMNS: Columns = Columns {
     tool: "lower(entry.tool_name) = lower(",

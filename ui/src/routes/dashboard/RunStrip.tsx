@@ -1,22 +1,18 @@
 import type { Run } from "@scaledtest/sdk";
 import { formatCount, formatShare } from "../../lib/format.ts";
 
+/** The runs that have a pass rate, oldest first. */
+export const barsOf = (runs: Run[]): Run[] => [...runs].reverse().filter(({ summary }) => summary.passed + summary.failed > 0);
+
 /** One bar a run, oldest first: the share of its tests that passed, and above it the share that failed. */
 export function RunStrip({ runs }: { runs: Run[] }) {
-  const bars = [...runs].reverse().filter(({ summary }) => summary.passed + summary.failed > 0);
+  const bars = barsOf(runs);
   const first = bars[0];
   const last = bars.at(-1);
   if (!first || !last || first === last) return null;
   const rate = ({ summary }: Run) => formatShare(summary.passed, summary.passed + summary.failed);
   return (
-    <section aria-labelledby="trend" className="panel mb-5 px-4 py-3">
-      <div className="mb-2 flex flex-wrap items-baseline justify-between gap-x-3">
-        <h2 id="trend" className="text-base font-semibold">Pass Rate Trends</h2>
-        <p className="flex gap-4 text-[13px] text-muted-foreground">
-          <span className="inline-flex items-center gap-1.5"><span aria-hidden className="size-2 rounded-[2px] bg-passed-fill" />passed</span>
-          <span className="inline-flex items-center gap-1.5"><span aria-hidden className="size-2 rounded-[2px] bg-failed-fill" />failed</span>
-        </p>
-      </div>
+    <>
       <div
         role="img"
         aria-label={`Share of passed tests over ${String(bars.length)} runs, from ${rate(first)} to ${rate(last)}`}
@@ -30,6 +26,15 @@ export function RunStrip({ runs }: { runs: Run[] }) {
         ))}
       </div>
       <p aria-hidden className="mt-1 flex justify-between text-xs text-muted-foreground"><span>older</span><span>newest</span></p>
-    </section>
+    </>
+  );
+}
+
+export function StripLegend() {
+  return (
+    <p className="flex gap-4 text-xs text-muted-foreground">
+      <span className="inline-flex items-center gap-1.5"><span aria-hidden className="size-2 rounded-[2px] bg-passed-fill" />passed</span>
+      <span className="inline-flex items-center gap-1.5"><span aria-hidden className="size-2 rounded-[2px] bg-failed-fill" />failed</span>
+    </p>
   );
 }

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useRef } from "react";
-import { Button } from "../../components/Button.tsx";
+import { useState } from "react";
+import { More } from "../../components/More.tsx";
 import { Empty, ErrorBox, PageHeader, Skeleton } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
 import { cx } from "../../lib/cx.ts";
@@ -10,26 +10,7 @@ import { readRunSearch, toRunFilter, type RunSearch } from "../../lib/search.ts"
 import { runsQuery } from "../../queries.ts";
 import { Filters } from "./Filters.tsx";
 import { RunRow } from "./RunRow.tsx";
-
-/** Fetches the next page when its place comes near the screen. */
-function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
-  const mark = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const place = mark.current;
-    if (!place || busy) return;
-    const observer = new IntersectionObserver(
-      (entries) => { if (entries.some((entry) => entry.isIntersecting)) onMore(); },
-      { rootMargin: "600px" },
-    );
-    observer.observe(place);
-    return () => { observer.disconnect(); };
-  }, [busy, onMore]);
-  return (
-    <div ref={mark} className="flex justify-center py-4">
-      <Button disabled={busy} onClick={onMore}>{busy ? "Loading…" : "Load more"}</Button>
-    </div>
-  );
-}
+import { SelectedRuns } from "./SelectedRuns.tsx";
 
 export function Reports() {
   useTitle("Test Reports");
@@ -38,10 +19,16 @@ export function Reports() {
   const query = useInfiniteQuery(runsQuery(toRunFilter(search)));
   const runs = query.data?.pages.flatMap((page) => page.runs) ?? [];
   const total = query.data?.pages[0]?.total ?? 0;
+  const [chosen, setChosen] = useState<string[]>([]);
   const filtered = Object.values(search).some((value) => value !== undefined);
 
   const change = (next: Partial<RunSearch>) => {
     void navigate({ search: (now) => readRunSearch({ ...now, ...next }), replace: true, resetScroll: false });
+  };
+
+  // Two can be compared: with a third the first is let go.
+  const select = (id: string, selected: boolean) => {
+    setChosen((now) => [...now.filter((other) => other !== id), ...(selected ? [id] : [])].slice(-2));
   };
 
   return (
@@ -57,9 +44,16 @@ export function Reports() {
       )}
       {runs.length > 0 && (
         <ul aria-label="Runs" className={cx("panel divide-y overflow-hidden", query.isPlaceholderData && "opacity-60")}>
-          {runs.map((run) => <RunRow key={run.id} run={run} />)}
+          {runs.map((run) => (
+            <RunRow
+              key={run.id}
+              run={run}
+              selection={{ selected: chosen.includes(run.id), onSelect: (selected) => { select(run.id, selected); } }}
+            />
+          ))}
         </ul>
       )}
+      <SelectedRuns runs={runs.filter(({ id }) => chosen.includes(id))} onClear={() => { setChosen([]); }} />
       {query.hasNextPage && <More busy={query.isFetchingNextPage} onMore={() => void query.fetchNextPage()} />}
     </>
   );

@@ -38,13 +38,31 @@ export function Origin({ run }: { run: Pick<Run, "branch" | "commit" | "pr" | "b
   );
 }
 
+/** Whether a run is chosen for a comparison. */
+export interface Selection {
+  selected: boolean;
+  onSelect: (selected: boolean) => void;
+}
+
 /** One run as a line (two on a small screen). The whole line opens it; its link has a neutral name and is described by the run's. */
-export function RunRow({ run }: { run: Run }) {
+export function RunRow({ run, selection }: { run: Run; selection?: Selection }) {
   const titleId = `run-${run.id}`;
   const { summary } = run;
   return (
     <li className="relative grid grid-cols-[auto_minmax(0,1fr)_auto] items-start gap-x-3 gap-y-1.5 px-4 py-2.5 hover:bg-muted/60 has-[a.stretched:focus-visible]:bg-muted md:items-center md:grid-cols-[auto_minmax(0,1fr)_minmax(11rem,17rem)_5rem_7.5rem_auto]">
-      <RunStatusIcon run={run} />
+      <span className="flex items-center gap-3 max-md:flex-col max-md:gap-2">
+        {selection && (
+          <input
+            type="checkbox"
+            aria-label="Select for comparison"
+            aria-describedby={titleId}
+            checked={selection.selected}
+            onChange={(event) => { selection.onSelect(event.target.checked); }}
+            className="relative z-10 size-4 accent-primary max-md:order-last"
+          />
+        )}
+        <RunStatusIcon run={run} />
+      </span>
       <div className="min-w-0">
         <p id={titleId} className="flex min-w-0 items-center gap-2">
           <span className="truncate font-medium">{run.name}</span>

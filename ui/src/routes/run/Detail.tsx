@@ -1,7 +1,8 @@
 import * as Radix from "@radix-ui/react-dialog";
 import type { TestResultDetail } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
-import { X } from "lucide-react";
+import { Link } from "@tanstack/react-router";
+import { History, X } from "lucide-react";
 import { Button } from "../../components/Button.tsx";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { FlakyBadge, StatusText } from "../../components/Status.tsx";
@@ -18,6 +19,8 @@ import { DetailBody } from "./DetailBody.tsx";
 export function Detail(props: {
   reportId: string;
   resultId: string;
+  /** Of the run, for the test's history on it. */
+  branch: string | undefined;
   onFilter: (change: Partial<ResultSearch>) => void;
   onClose: () => void;
 }) {
@@ -40,7 +43,7 @@ export function Detail(props: {
               <Radix.Title asChild>
                 <Title className="text-[15px] leading-snug font-semibold [overflow-wrap:anywhere]">{query.data?.name ?? "Test"}</Title>
               </Radix.Title>
-              {query.data && <Heading result={query.data} onFilter={props.onFilter} />}
+              {query.data && <Heading result={query.data} branch={props.branch} onFilter={props.onFilter} />}
             </div>
             <Radix.Close asChild>
               <Button look="ghost" small aria-label="Close test" title="Close (Escape)" className="w-8"><X aria-hidden size={17} /></Button>
@@ -59,7 +62,7 @@ export function Detail(props: {
   );
 }
 
-function Heading({ result, onFilter }: { result: TestResultDetail; onFilter: (change: Partial<ResultSearch>) => void }) {
+function Heading({ result, branch, onFilter }: { result: TestResultDetail; branch: string | undefined; onFilter: (change: Partial<ResultSearch>) => void }) {
   const suite = result.suite.join(" > ");
   const place = result.file_path && `${result.file_path}${result.line ? `:${String(result.line)}` : ""}`;
   return (
@@ -71,6 +74,7 @@ function Heading({ result, onFilter }: { result: TestResultDetail; onFilter: (ch
         {result.retries > 0 && <span>{result.retries === 1 ? "1 retry" : `${String(result.retries)} retries`}</span>}
         {result.browser && <span>{result.browser}</span>}
         {result.device && <span>{result.device}</span>}
+        <HistoryLink testId={result.test_id} branch={branch} />
       </p>
       {suite && (
         <p>
@@ -90,5 +94,16 @@ function Heading({ result, onFilter }: { result: TestResultDetail; onFilter: (ch
         </p>
       )}
     </div>
+  );
+}
+
+/** Servers from before there were histories do not say which test it is. */
+function HistoryLink({ testId, branch }: { testId: string | undefined; branch: string | undefined }) {
+  if (!testId) return null;
+  return (
+    <Link to="/tests/$testId" params={{ testId }} search={{ branch }} className="inline-flex items-center gap-1 text-primary underline underline-offset-2">
+      <History aria-hidden size={13} />
+      History
+    </Link>
   );
 }

@@ -7,6 +7,7 @@ import { runQuery } from "../../queries.ts";
 import { NotFound } from "../NotFound.tsx";
 import { RunHeader } from "./RunHeader.tsx";
 import { Tests } from "./Tests.tsx";
+import { Verdict } from "./Verdict.tsx";
 
 export function RunPage() {
   const { runId } = useParams({ from: "/app/in-team/runs/$runId" });
@@ -21,6 +22,7 @@ export function RunPage() {
   return (
     <>
       <RunHeader run={query.data} />
+      <Verdict key={`verdict ${runId}`} run={query.data} />
       <Tests key={runId} run={query.data} />
     </>
   );

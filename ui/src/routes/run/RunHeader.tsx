@@ -1,12 +1,13 @@
 import type { Diagnostic, Report, RunDetail } from "@scaledtest/sdk";
 import { useMutation, useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ChevronRight, Download } from "lucide-react";
+import { ChevronRight, Download, GitCompareArrows } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { Button } from "../../components/Button.tsx";
+import { Button, buttonClass } from "../../components/Button.tsx";
 import { ErrorBox, messageOf } from "../../components/States.tsx";
 import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
 import { Time } from "../../components/Time.tsx";
+import { cx } from "../../lib/cx.ts";
 import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
 import { reportQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
@@ -150,6 +151,10 @@ export function RunHeader({ run }: { run: RunDetail }) {
           <span className="break-words">{run.name}</span>
           {run.partial && <PartialBadge />}
         </h1>
+        <Link to="/reports/compare" search={{ head: run.id }} className={cx(buttonClass("plain", true), "ml-auto")}>
+          <GitCompareArrows aria-hidden size={14} />
+          Compare with…
+        </Link>
         <p className="flex w-full flex-wrap items-center gap-x-4 gap-y-1 text-[13px] text-muted-foreground">
           <Origin run={run} />
           <span>{run.tools.join(", ")}</span>

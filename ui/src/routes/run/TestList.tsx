@@ -1,7 +1,7 @@
 import type { TestResult } from "@scaledtest/sdk";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useLayoutEffect, useState, type KeyboardEvent, type MouseEvent, type RefObject } from "react";
-import { useMedia } from "../../hooks.ts";
+import { useEffect, useState, type KeyboardEvent, type MouseEvent, type RefObject } from "react";
+import { useMedia, useOffset } from "../../hooks.ts";
 import { cx } from "../../lib/cx.ts";
 import { TestRow } from "./TestRow.tsx";
 import type { Range } from "./useResults.ts";
@@ -23,21 +23,6 @@ interface Props {
   stale: boolean;
   onShow: (result: TestResult | undefined) => void;
   onRange: (range: Range) => void;
-}
-
-/** Where the list begins on the page; changes when something above it opens or wraps. */
-function useOffset(ref: RefObject<HTMLDivElement | null>): number {
-  const [offset, setOffset] = useState(0);
-  useLayoutEffect(() => {
-    const measure = () => {
-      if (ref.current) setOffset(Math.round(ref.current.getBoundingClientRect().top + window.scrollY));
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(document.body);
-    return () => { observer.disconnect(); };
-  }, [ref]);
-  return offset;
 }
 
 /** The tests as one list box over the page's own scrolling: only the rows near the screen exist. */

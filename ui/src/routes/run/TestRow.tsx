@@ -3,13 +3,7 @@ import { RotateCcw } from "lucide-react";
 import { memo } from "react";
 import { FlakyBadge, StatusIcon, statusLabel } from "../../components/Status.tsx";
 import { cx } from "../../lib/cx.ts";
-import { formatDuration } from "../../lib/format.ts";
-
-/** The last parts of a path: the beginning belongs to the machine that ran the tests. */
-export function shortPath(path: string): string {
-  const parts = path.split("/");
-  return parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : path;
-}
+import { formatDuration, shortPath } from "../../lib/format.ts";
 
 export interface RowProps {
   id: string;

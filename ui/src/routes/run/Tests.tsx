@@ -2,6 +2,7 @@ import type { RunDetail, TestResult } from "@scaledtest/sdk";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
+import { useSlash } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
 import { readResultSearch, readTestRef, toResultFilter, type ResultSearch } from "../../lib/search.ts";
 import { Detail } from "./Detail.tsx";
@@ -10,21 +11,6 @@ import { Toolbar } from "./Toolbar.tsx";
 import { placeOf, useResults, type Range } from "./useResults.ts";
 
 export const refOf = (result: TestResult) => `${result.report_id}.${result.id}`;
-
-/** `/` jumps to the search box, as long as nothing else is being typed into. */
-function useSlash(focus: () => void) {
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement | null;
-      const typing = target?.closest("input, textarea, select, [contenteditable]");
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing) return;
-      event.preventDefault();
-      focus();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => { document.removeEventListener("keydown", onKey); };
-  }, [focus]);
-}
 
 /** The tests of a run: filters, the virtual list, and the open test beside it. All of it is in the URL. */
 export function Tests({ run }: { run: RunDetail }) {
@@ -38,13 +24,23 @@ export function Tests({ run }: { run: RunDetail }) {
   const open = readTestRef(search.test);
   useSlash(useCallback(() => { field.current?.focus(); }, []));
 
+  // Another selection begins at its beginning, wherever one had scrolled to.
+  const section = useRef<HTMLElement>(null);
+  const selection = JSON.stringify(filter);
+  const shown = useRef(selection);
+  useEffect(() => {
+    if (shown.current === selection) return;
+    shown.current = selection;
+    if (section.current && section.current.getBoundingClientRect().top < 0) section.current.scrollIntoView();
+  }, [selection]);
+
   const change = (next: Partial<ResultSearch>) => {
     void navigate({ search: (now) => readResultSearch({ ...now, ...next }), replace: true, resetScroll: false });
   };
   const show = (result: TestResult | undefined) => { change({ test: result && refOf(result) }); };
 
   return (
-    <section aria-labelledby="tests" className="panel min-w-0">
+    <section ref={section} aria-labelledby="tests" className="panel min-w-0 [overflow-anchor:none]">
       <h2 id="tests" className="sr-only">Tests</h2>
       <div className="z-20 rounded-t-lg bg-card lg:sticky lg:top-0">
         <Toolbar summary={run.summary} search={search} field={field} onChange={change} />
@@ -55,7 +51,7 @@ export function Tests({ run }: { run: RunDetail }) {
       {head.isSuccess && total === 0 && <p className="px-4 py-12 text-center text-muted-foreground">No test matches these filters.</p>}
       {total > 0 && (
         <TestList
-          key={JSON.stringify(filter)}
+          key={selection}
           ref={list}
           at={at}
           total={total}
@@ -74,6 +70,7 @@ export function Tests({ run }: { run: RunDetail }) {
           key={search.test}
           reportId={open.reportId}
           resultId={open.resultId}
+          branch={run.branch ?? undefined}
           onFilter={change}
           onClose={() => {
             show(undefined);

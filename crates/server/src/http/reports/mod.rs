@@ -1,5 +1,7 @@
-//! Reports: send, list, read, delete; their results; the original document.
+//! Reports: send, list, read, compare, delete; their results; the original document.
 
+mod compare;
+mod compare_branches;
 mod convert;
 pub mod dto;
 mod remove;
@@ -19,6 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(upload::upload_report, show::list_reports))
+        .routes(routes!(compare::compare_reports))
+        .routes(routes!(compare_branches::compare_branches))
         .routes(routes!(show::get_report, remove::delete_report))
         .routes(routes!(show::get_report_raw))
         .routes(routes!(results::list_report_results))

@@ -1,0 +1,338 @@
+//! Two branches, or two environments of a branch: how often each test failed in their newest runs, and whether the
+//! difference is more than chance.
+
+use super::compare::{MAX_ENTRIES, MAX_RESULTS, Part, VARIANT, months, numbers};
+use crate::reports::rows::CLASS;
+use chrono::{DateTime, Utc};
+use scaledtest_domain::{ProjectId, ReportId, RunId, TeamId, TestId};
+use scaledtest_insight::fisher;
+pub use scaledtest_insight::fisher::{Comparison, Rules, Runs};
+use sqlx::{AssertSqlSafe, FromRow, PgPool};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Runs of a side that are looked at, at most.
+pub const MAX_RUNS: i64 = 20;
+/// Results that a number and a place are told apart by; more than a report can have.
+const PLACES: i64 = 1 << 20;
+
+/// A project, as far as a comparison needs it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ProjectName {
+    /// Which.
+    #[sqlx(try_from = "Uuid")]
+    pub id: ProjectId,
+    /// Its name.
+    pub name: String,
+    /// The branch that others are compared with.
+    pub default_branch: String,
+}
+
+/// A team's project by name or id.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_project(pool: &PgPool, team: TeamId, name: &str) -> Result<Option<ProjectName>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, name, default_branch from reports.project
+         where team_id = $1 and (name = $2 or id::text = lower($2)) order by name = $2 desc, id limit 1",
+    )
+    .bind(team.0)
+    .bind(clean(name))
+    .fetch_optional(pool)
+    .await
+}
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The branch.
+    pub branch: String,
+    /// The report's `testEnvironment`; any if none.
+    pub environment: Option<String>,
+}
+
+/// The newest runs of a place.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sample {
+    /// How many runs; [`MAX_RUNS`] at most, and fewer where they are very large.
+    pub runs: usize,
+    /// Their results.
+    pub results: i64,
+    /// When the first of them ran.
+    pub oldest: Option<DateTime<Utc>>,
+    /// When the last of them ran.
+    pub newest: Option<DateTime<Utc>>,
+    parts: Vec<Part>,
+}
+
+/// The newest runs of a place since a time.
+///
+/// # Errors
+/// What the database says.
+pub async fn sample(
+    pool: &PgPool,
+    project: ProjectId,
+    place: &Place,
+    since: DateTime<Utc>,
+) -> Result<Sample, sqlx::Error> {
+    type Row = (i64, chrono::NaiveDate, Uuid, Uuid, i64, DateTime<Utc>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "with report as materialized (
+             select no, month, id, run_id, tests, run_at from reports.report
+             where project_id = $1 and branch = $2 and run_at >= $3
+               and ($4::text is null or environment ->> 'testEnvironment' = $4)),
+         run as (select run_id, min(run_at) as at from report group by run_id order by at desc, run_id limit $5)
+         select report.no, report.month, report.id, report.run_id, report.tests, run.at
+         from run join report using (run_id) order by run.at desc, run_id, no",
+    )
+    .bind(project.0)
+    .bind(clean(&place.branch))
+    .bind(since)
+    .bind(place.environment.as_deref().map(clean))
+    .bind(MAX_RUNS)
+    .fetch_all(pool)
+    .await?;
+    Ok(bounded(rows.into_iter().map(|(no, month, id, run, tests, at)| (Part { no, month, id, run, tests }, at))))
+}
+
+/// As many of the runs, newest first, as have [`MAX_RESULTS`] together; one at least.
+fn bounded(reports: impl Iterator<Item = (Part, DateTime<Utc>)>) -> Sample {
+    let mut by_run: Vec<(Vec<Part>, DateTime<Utc>)> = Vec::new();
+    for (part, at) in reports {
+        match by_run.last_mut() {
+            Some((parts, _)) if parts.last().is_some_and(|last| last.run == part.run) => parts.push(part),
+            _ => by_run.push((vec![part], at)),
+        }
+    }
+    let mut sample = Sample::default();
+    for (parts, at) in by_run {
+        let results = parts.iter().fold(sample.results, |sum, part| sum.saturating_add(part.tests));
+        if sample.runs > 0 && results > MAX_RESULTS {
+            break;
+        }
+        sample.runs += 1;
+        sample.results = results;
+        sample.oldest = Some(at);
+        sample.newest = sample.newest.or(Some(at));
+        sample.parts.extend(parts);
+    }
+    sample
+}
+
+/// What became of the tests of two places.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Contrast {
+    /// How many there are of each kind.
+    pub totals: BranchTotals,
+    /// Fail more often in head; the most certain first, as the others; 1,000 of each kind at most.
+    pub regressed: Vec<Contrasted>,
+    /// Fail less often in head.
+    pub improved: Vec<Contrasted>,
+    /// Never ran in base; those that fail most first.
+    pub added: Vec<Contrasted>,
+    /// Never ran in head.
+    pub removed: Vec<Contrasted>,
+}
+
+/// How many tests there are of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the list of the same name, or says what it counts")]
+pub struct BranchTotals {
+    pub regressed: usize,
+    pub improved: usize,
+    pub added: usize,
+    pub removed: usize,
+    /// No significant difference.
+    pub same: usize,
+    /// Only skipped or the like, on both sides.
+    pub not_run: usize,
+}
+
+/// One test of two places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contrasted {
+    /// The result that is shown: the newest failure in head, else the newest result, in base if head has none.
+    pub shown: Shown,
+    /// In base.
+    pub base: Runs,
+    /// In head.
+    pub head: Runs,
+    /// What the difference means.
+    pub comparison: Comparison,
+}
+
+/// A result that stands for its test.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[allow(missing_docs, reason = "each is the field of TestResult of the same name")]
+pub struct Shown {
+    #[sqlx(rename = "report_no")]
+    no: i64,
+    pub idx: i32,
+    #[sqlx(skip)]
+    pub report: ReportId,
+    #[sqlx(skip)]
+    pub run: RunId,
+    #[sqlx(try_from = "Uuid")]
+    pub test_id: TestId,
+    pub name: String,
+    pub suite: Vec<String>,
+    pub file_path: Option<String>,
+    pub browser: Option<String>,
+    pub device: Option<String>,
+    pub os: Option<String>,
+}
+
+/// A test with failures, or with runs on one side only; the number of the others comes with every row.
+#[derive(Debug, Clone, Copy, FromRow)]
+struct Sum {
+    same: i64,
+    not_run: i64,
+    base_failed: Option<i64>,
+    base_passed: Option<i64>,
+    head_failed: Option<i64>,
+    head_passed: Option<i64>,
+    place: Option<i64>,
+}
+
+/// Compares two samples of a project.
+///
+/// # Errors
+/// What the database says.
+pub async fn contrast(pool: &PgPool, base: &Sample, head: &Sample, rules: &Rules) -> Result<Contrast, sqlx::Error> {
+    let mut query = sqlx::query_as(AssertSqlSafe(statement())).bind(CLASS);
+    for sample in [base, head] {
+        query = query.bind(months(&sample.parts)).bind(numbers(&sample.parts));
+    }
+    let sums: Vec<Sum> = query.fetch_all(pool).await?;
+    let parts: BTreeMap<i64, &Part> = base.parts.iter().chain(&head.parts).map(|part| (part.no, part)).collect();
+    let (totals, lists) = judged(&sums, rules);
+    let places = lists.iter().flatten().map(|judged| judged.place).collect();
+    let mut shown = shown(pool, places, &parts).await?;
+    let mut lists = lists.into_iter().map(|list| {
+        let named = list.into_iter().filter_map(|Judged { base, head, comparison, place }| {
+            Some(Contrasted { shown: shown.remove(&place)?, base, head, comparison })
+        });
+        named.collect::<Vec<_>>()
+    });
+    let mut next = || lists.next().unwrap_or_default();
+    Ok(Contrast { totals, regressed: next(), improved: next(), added: next(), removed: next() })
+}
+
+/// A test whose result at `place` is not read yet.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    base: Runs,
+    head: Runs,
+    comparison: Comparison,
+    place: i64,
+}
+
+/// Regressed, improved, added and removed ones, each in its order and cut.
+fn judged(sums: &[Sum], rules: &Rules) -> (BranchTotals, [Vec<Judged>; 4]) {
+    let runs = |failed: Option<i64>, passed: Option<i64>| {
+        let count = |count: Option<i64>| u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX);
+        Runs { failed: count(failed), passed: count(passed) }
+    };
+    let others = sums.first().map_or((0, 0), |sum| (sum.same, sum.not_run));
+    let size = |count: i64| usize::try_from(count).unwrap_or(0);
+    let mut totals = BranchTotals { same: size(others.0), not_run: size(others.1), ..BranchTotals::default() };
+    let mut lists: [Vec<Judged>; 4] = Default::default();
+    for sum in sums {
+        let Some(place) = sum.place else { continue };
+        let (base, head) = (runs(sum.base_failed, sum.base_passed), runs(sum.head_failed, sum.head_passed));
+        let comparison = fisher::compare(head, base, rules);
+        let list = match comparison {
+            Comparison::Regressed { .. } => 0,
+            Comparison::Improved { .. } => 1,
+            _ if base.total() == 0 => 2,
+            _ if head.total() == 0 => 3,
+            _ => {
+                totals.same += 1;
+                continue;
+            }
+        };
+        lists[list].push(Judged { base, head, comparison, place });
+    }
+    (totals.regressed, totals.improved) = (lists[0].len(), lists[1].len());
+    (totals.added, totals.removed) = (lists[2].len(), lists[3].len());
+    for list in &mut lists {
+        list.sort_by(|a, b| {
+            let failed = |judged: &Judged| Reverse((judged.head.failed, judged.base.failed));
+            p(a).total_cmp(&p(b)).then_with(|| failed(a).cmp(&failed(b))).then_with(|| a.place.cmp(&b.place))
+        });
+        list.truncate(MAX_ENTRIES as usize);
+    }
+    (totals, lists)
+}
+
+fn p(judged: &Judged) -> f64 {
+    match judged.comparison {
+        Comparison::Regressed { p, .. } | Comparison::Improved { p } => p,
+        _ => 1.0,
+    }
+}
+
+/// Every result of both samples is read once, and summed up by test; most tests never fail, and are only counted.
+fn statement() -> String {
+    let side = |head: bool, months: u8, numbers: u8| {
+        format!(
+            "select test_id, {VARIANT} as variant, {head} as head, status, report_no * {PLACES} + idx as place
+             from reports.result where class = $1 and month = any(${months}) and report_no = any(${numbers})"
+        )
+    };
+    let (base, head) = (side(false, 2, 3), side(true, 4, 5));
+    format!(
+        "with result as ({base} union all {head}),
+         sum as materialized (
+             select count(*) filter (where not head and status = 1) as base_failed,
+                    count(*) filter (where not head and status = 0) as base_passed,
+                    count(*) filter (where head and status = 1) as head_failed,
+                    count(*) filter (where head and status = 0) as head_passed,
+                    coalesce(max(place) filter (where head and status = 1), max(place) filter (where head),
+                             max(place)) as place
+             from result group by test_id, variant),
+         total as (
+             select count(*) filter (where base_failed + head_failed = 0 and base_passed > 0 and head_passed > 0) as same,
+                    count(*) filter (where base_failed + base_passed + head_failed + head_passed = 0) as not_run
+             from sum)
+         select total.*, sum.* from total left join sum
+             on (base_failed + head_failed > 0 or base_passed = 0 or head_passed = 0)
+            and base_failed + base_passed + head_failed + head_passed > 0"
+    )
+}
+
+/// The results at these places.
+async fn shown(
+    pool: &PgPool,
+    places: Vec<i64>,
+    parts: &BTreeMap<i64, &Part>,
+) -> Result<BTreeMap<i64, Shown>, sqlx::Error> {
+    let numbers: BTreeSet<i64> = places.iter().map(|place| place / PLACES).collect();
+    let months = numbers.iter().filter_map(|no| parts.get(no)).map(|part| part.month).collect::<Vec<_>>();
+    let rows: Vec<Shown> = sqlx::query_as(
+        "select shown.* from unnest($2::bigint[]) place
+         join unnest($3::bigint[], $4::date[]) report (no, month) on report.no = place / $5
+         cross join lateral (
+             select report_no, idx, test_id, name, suite, file_path, browser, device, os from reports.result
+             where class = $1 and month = report.month and report_no = report.no and idx = place % $5 limit 1) shown",
+    )
+    .bind(CLASS)
+    .bind(places)
+    .bind(numbers.into_iter().collect::<Vec<_>>())
+    .bind(months)
+    .bind(PLACES)
+    .fetch_all(pool)
+    .await?;
+    let placed = rows.into_iter().filter_map(|mut row| {
+        let part = parts.get(&row.no)?;
+        (row.report, row.run) = (ReportId(part.id), RunId(part.run));
+        Some((row.no * PLACES + i64::from(row.idx), row))
+    });
+    Ok(placed.collect())
+}
+
+fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,348 @@
+import { part, type Caller } from "./ask.ts";
+
+// ---- tests and their histories -------------------------------------------------------------------------------------
+
+/** `broken` goes before `flaky`: a test is never both. */
+export type TestState = "healthy" | "flaky" | "broken";
+
+export interface Variant {
+  browser?: string | null;
+  device?: string | null;
+  os?: string | null;
+}
+
+/** One test on one branch and in one variant. Counts are those of its newest 400 runs. */
+export interface TestSeries {
+  branch: string;
+  variant: Variant;
+  variant_id: string;
+  state: TestState;
+  /** Since when it has this state; missing if it was never anything else. */
+  since?: string | null;
+  /** Probability that an attempt fails although the code is good, 0 to 1. */
+  score: number;
+  /** Lower end of the score's 95 % interval. */
+  score_low: number;
+  score_high: number;
+  runs: number;
+  passed: number;
+  /** Runs in which it passed after a failed attempt. */
+  flaked: number;
+  failed: number;
+  /** 0 to 100; what flaked counts as passed. Null without runs. */
+  pass_rate?: number | null;
+  last_status: "passed" | "failed" | "skipped";
+  last_flaky: boolean;
+  last_at: string;
+  failed_at?: string | null;
+  first_at: string;
+  p50_ms?: number | null;
+  p95_ms?: number | null;
+  /** The newest 30 runs, the oldest first: `P` passed, `f` flaked, `F` failed, `S` not run. */
+  strip: string;
+}
+
+export interface ProjectRef {
+  id: string;
+  name: string;
+}
+
+export interface TestRow extends TestSeries {
+  id: string;
+  name: string;
+  /** Outermost first. */
+  suite: string[];
+  file_path?: string | null;
+  tags: string[];
+  project: ProjectRef;
+}
+
+export type TestSort = "name" | "-failed_at" | "-score" | "-p95" | "pass_rate" | "-last_at";
+
+export interface TestFilter {
+  project?: string;
+  /** Each project's default branch when absent; `*` for the newest branch of each test. */
+  branch?: string;
+  state?: TestState[];
+  /** How the newest run ended. */
+  status?: "passed" | "failed" | "skipped";
+  /** Words in name, suite and file. */
+  text?: string;
+  tag?: string;
+  sort?: TestSort;
+}
+
+export interface TestPage {
+  tests: TestRow[];
+  total: number;
+  next_cursor?: string | null;
+}
+
+/** A place in a history: what one run said. */
+export interface HistoryPoint {
+  report_id: string;
+  run_id: string;
+  at: string;
+  commit?: string | null;
+}
+
+/** Why a failure is taken for a flake. */
+export interface Evidence extends HistoryPoint {
+  signal: "attempt" | "commit" | "flip";
+}
+
+export interface HistoryChange {
+  shift: "started_failing" | "fixed" | "worse" | "better";
+  /** The likeliest first run of what came after. */
+  at: HistoryPoint;
+  /** Ends of the 99 % interval, both included. */
+  earliest: HistoryPoint;
+  latest: HistoryPoint;
+  /** Share of the runs with a failed attempt, 0 to 1. */
+  before: number;
+  after: number;
+}
+
+export interface TestError {
+  fingerprint: string;
+  message: string;
+  failures: number;
+  first_seen: string;
+  last_seen: string;
+}
+
+export interface ChosenSeries {
+  branch: string;
+  variant_id: string;
+  /** The rule that decided on the state, with its numbers. */
+  rule: Record<string, unknown>;
+  /** The rule in words. */
+  formula: string;
+  /** Neighbouring runs that differ, 0 to 1. */
+  flip_rate?: number | null;
+  evidence: Evidence[];
+  changes: HistoryChange[];
+}
+
+export interface TestDetail {
+  id: string;
+  name: string;
+  suite: string[];
+  file_path?: string | null;
+  tags: string[];
+  project: ProjectRef;
+  /** Every branch and variant, the newest first; at most 200. */
+  series: TestSeries[];
+  chosen: ChosenSeries | null;
+  /** The most frequent 20. */
+  errors: TestError[];
+}
+
+/** Which series of a test; the default branch when absent, else the newest. */
+export interface SeriesChoice {
+  branch?: string;
+  variant_id?: string;
+}
+
+export interface HistoryRun extends HistoryPoint {
+  /** The pull request, as far as known. */
+  change?: string | null;
+  outcome: "passed" | "flaked" | "failed" | "not_run";
+  /** Attempts that failed. */
+  fails: number;
+  passes: number;
+  fingerprint?: string | null;
+  duration_ms?: number | null;
+}
+
+// ---- analytics -----------------------------------------------------------------------------------------------------
+
+/** What each of the analytics can be narrowed to. Unknown values give empty answers. */
+export interface InsightFilter {
+  project?: string;
+  branch?: string;
+  environment?: string;
+  tag?: string;
+}
+
+/** Times are RFC 3339; the last 30 days when absent. */
+export interface InsightSpan {
+  start?: string;
+  end?: string;
+}
+
+export interface TrendOptions extends InsightFilter, InsightSpan {
+  group_by?: "day" | "week" | "month";
+  /** IANA name of the zone whose days are meant; UTC when absent. */
+  time_zone?: string;
+  /** Also buckets without data. */
+  fill?: boolean;
+}
+
+export interface TrendPoint {
+  /** First day of the bucket, `YYYY-MM-DD`. */
+  date: string;
+  total: number;
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** 0 to 100. */
+  pass_rate: number;
+  flaky: number;
+  reports: number;
+  duration_ms: number;
+}
+
+export interface FlakyOptions extends InsightFilter {
+  /** 7 when absent. */
+  window_days?: number;
+  /** 5 when absent. */
+  min_runs?: number;
+  /** At most 500, 20 when absent. */
+  limit?: number;
+  /** `flaky` when absent. */
+  state?: TestState | "all";
+}
+
+export interface FlakyTest {
+  test_id: string;
+  name: string;
+  /** Joined with ` > `. */
+  suite?: string | null;
+  file_path?: string | null;
+  project: string | ProjectRef;
+  branch: string;
+  variant?: Variant | null;
+  variant_id: string;
+  flip_count: number;
+  total_runs: number;
+  /** 0 to 1. */
+  flip_rate: number;
+  last_status: string;
+  state: TestState;
+  score: number;
+  score_low: number;
+  score_high: number;
+  since?: string | null;
+}
+
+export interface ErrorCluster {
+  fingerprint: string;
+  message: string;
+  /** Failures. */
+  count: number;
+  /** At most 20; `tests` says how many there are. */
+  test_names: string[];
+  tests: number;
+  branches: string[];
+  first_seen: string;
+  last_seen: string;
+}
+
+export interface DurationBucket {
+  /** `0-100ms` to `>2m`. */
+  range: string;
+  min_ms: number;
+  /** Null for the last one, which is open. */
+  max_ms?: number | null;
+  count: number;
+}
+
+// ---- the verdict of a run ------------------------------------------------------------------------------------------
+
+export type RunOutcome = "mergeable" | "neutral" | "regressions";
+
+export type FailureVerdict =
+  | "regression"
+  | "new_test_failing"
+  | "broken_on_base"
+  | "flaky_known"
+  | "flaky_in_run"
+  | "infra"
+  | "known_issue"
+  | "quarantined";
+
+export interface JudgedTest {
+  test_id: string;
+  name: string;
+  suite: string[];
+  /** Its id within its report. */
+  result_id: string;
+  report_id?: string | null;
+  verdict: FailureVerdict;
+  /** Of a regression, 0 to 1. */
+  probability?: number | null;
+  /** One sentence. */
+  reason: string;
+  fingerprint?: string | null;
+  message?: string | null;
+}
+
+export interface RunVerdict {
+  state: RunOutcome;
+  counts: Record<FailureVerdict, number>;
+  /** What the run was compared with. */
+  baseline: { branch: string; commit?: string | null; run_id?: string | null } | null;
+  /** Regressions first; at most 500. */
+  tests: JudgedTest[];
+  truncated: boolean;
+}
+
+const API = "/api/v1";
+
+/** What the histories of a team's tests say. */
+export class Insight {
+  readonly #ask: Caller;
+
+  constructor(ask: Caller) {
+    this.#ask = ask;
+  }
+
+  /** Every test with its latest state, page by page. */
+  listTests(filter: TestFilter & { limit?: number; cursor?: string } = {}, signal?: AbortSignal): Promise<TestPage> {
+    const { state, ...rest } = filter;
+    const query = { ...rest, state: state?.length ? state.join(",") : undefined };
+    return this.#ask("GET", `${API}/tests`, { query, signal });
+  }
+
+  /** One test with all its series, and what is known of the chosen one. */
+  getTest(id: string, choice: SeriesChoice = {}, signal?: AbortSignal): Promise<TestDetail> {
+    return this.#ask("GET", `${API}/tests/${part(id)}`, { query: choice, signal });
+  }
+
+  /** The runs of one series, the newest first. At most 400, 100 when there is no limit. */
+  async getTestHistory(id: string, options: SeriesChoice & { limit?: number } = {}, signal?: AbortSignal): Promise<HistoryRun[]> {
+    const path = `${API}/tests/${part(id)}/history`;
+    return (await this.#ask<{ runs: HistoryRun[] }>("GET", path, { query: options, signal })).runs;
+  }
+
+  /** Counts for each day, week or month, ascending. */
+  getTrends(options: TrendOptions = {}, signal?: AbortSignal): Promise<{ trends: TrendPoint[] }> {
+    return this.#ask("GET", `${API}/analytics/trends`, { query: options, signal });
+  }
+
+  /** The surest first. */
+  getFlakyTests(options: FlakyOptions = {}, signal?: AbortSignal): Promise<{ flaky_tests: FlakyTest[] }> {
+    return this.#ask("GET", `${API}/analytics/flaky-tests`, { query: options, signal });
+  }
+
+  /** Failures that are the same, the most frequent first. */
+  getErrorAnalysis(options: InsightFilter & InsightSpan & { limit?: number } = {}, signal?: AbortSignal): Promise<{ errors: ErrorCluster[] }> {
+    return this.#ask("GET", `${API}/analytics/error-analysis`, { query: options, signal });
+  }
+
+  /** Results by how long they took; always the same seven ranges. */
+  getDurationDistribution(options: InsightFilter & InsightSpan = {}, signal?: AbortSignal): Promise<{ distribution: DurationBucket[] }> {
+    return this.#ask("GET", `${API}/analytics/duration-distribution`, { query: options, signal });
+  }
+
+  /** By the 95th percentile of their durations. */
+  getSlowestTests(options: { limit?: number; project?: string; branch?: string } = {}, signal?: AbortSignal): Promise<{ slowest_tests: TestRow[] }> {
+    return this.#ask("GET", `${API}/analytics/slowest-tests`, { query: options, signal });
+  }
+
+  /** What the run's failures mean for the change that it tested. */
+  getRunVerdict(runId: string, signal?: AbortSignal): Promise<RunVerdict> {
+    return this.#ask("GET", `${API}/runs/${part(runId)}/verdict`, { signal });
+  }
+}

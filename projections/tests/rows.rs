@@ -5,9 +5,9 @@ mod support;
 
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RunId, StreamId, TestId,
+    Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RunId, StreamId, TestId, UserId, WaiverId,
     events::{evaluation, gate, project, report},
-    gate::{Check, Definition, Level, Outcome, Rule, Seen},
+    gate::{Check, Definition, Extent, Level, Outcome, Rule, Seen, Waiver},
     report::{Status, TestResult, decode_chunk, encode_chunk},
 };
 use scaledtest_projections::{Body, FreshResults, Item};
@@ -249,7 +249,7 @@ fn gate_item(i: usize, (what, gate, report): (u8, u8, u8)) -> Item {
     let definition = Definition {
         name: format!("gate {i}"),
         description: None,
-        rules,
+        rules: rules.clone(),
         branches: vec!["main".into()],
         enabled: what % 2 == 0,
     };
@@ -257,6 +257,23 @@ fn gate_item(i: usize, (what, gate, report): (u8, u8, u8)) -> Item {
     let (kind, id, event) = match what {
         0 | 1 => (Kind::Gate, gate.0, Event::Gate(gate::Event::Created(gate::Created { gate, definition }))),
         2 | 3 => (Kind::Gate, gate.0, Event::Gate(gate::Event::Changed(gate::Changed { gate, definition }))),
+        12 | 13 => {
+            let waiver = Waiver {
+                id: WaiverId::derived(&[gate.0.as_bytes(), report.0.as_bytes()]),
+                rule: rules[0].clone(),
+                extent: if what == 12 { Extent::Branch("main".into()) } else { Extent::Run(RunId(report.0)) },
+                reason: "known".into(),
+                by: UserId::derived(&[b"u"]),
+                expires_at: start() + chrono::TimeDelta::days(7),
+            };
+            let waived = gate::RuleWaived { gate, waiver };
+            (Kind::Gate, gate.0, Event::Gate(gate::Event::RuleWaived(Box::new(waived))))
+        }
+        14 => {
+            let waiver = WaiverId::derived(&[gate.0.as_bytes(), report.0.as_bytes()]);
+            let by = UserId::derived(&[b"u"]);
+            (Kind::Gate, gate.0, Event::Gate(gate::Event::WaiverRevoked(gate::WaiverRevoked { gate, waiver, by })))
+        }
         4 => (Kind::Gate, gate.0, Event::Gate(gate::Event::Deleted(gate::Deleted { gate }))),
         5 => {
             let spec = Spec::new("gone", Vec::new());
@@ -291,8 +308,23 @@ fn gate_item(i: usize, (what, gate, report): (u8, u8, u8)) -> Item {
 #[tokio::test]
 async fn gates_become_these_rows() {
     let database = database().await;
-    let acts =
-        [(0, 1, 1), (1, 2, 1), (6, 1, 1), (6, 2, 1), (6, 1, 2), (6, 3, 2), (2, 2, 1), (5, 1, 2), (0, 4, 1), (4, 4, 1)];
+    let acts = [
+        (0, 1, 1),
+        (1, 2, 1),
+        (6, 1, 1),
+        (6, 2, 1),
+        (6, 1, 2),
+        (6, 3, 2),
+        (2, 2, 1),
+        (5, 1, 2),
+        (0, 4, 1),
+        (12, 4, 1),
+        (4, 4, 1),
+        (12, 1, 1),
+        (13, 1, 2),
+        (14, 1, 1),
+        (12, 3, 1),
+    ];
     let items: Vec<Item> = acts.into_iter().enumerate().map(|(i, act)| gate_item(i, act)).collect();
     let rows = applied(&database.pool, "gates", "rows", &[&items]).await;
     insta::assert_snapshot!("gates", render(&rows));
@@ -304,7 +336,7 @@ fn gates_are_the_same_however_they_are_replayed() {
     let database = runtime.block_on(database());
     let cases = std::sync::atomic::AtomicU32::new(0);
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    let acts = proptest::collection::vec((0..12_u8, 0..2_u8, 0..3_u8), 1..20);
+    let acts = proptest::collection::vec((0..15_u8, 0..2_u8, 0..3_u8), 1..20);
     let outcome = proptest::test_runner::TestRunner::new(config).run(&acts, |acts| {
         let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let items: Vec<Item> = acts.into_iter().enumerate().map(|(i, act)| gate_item(i, act)).collect();

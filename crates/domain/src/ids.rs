@@ -44,6 +44,8 @@ id! {
     PublisherId;
     /// A quality gate.
     GateId;
+    /// A waiver of one of a gate's rules.
+    WaiverId;
     /// One evaluation of a quality gate.
     EvaluationId;
     /// A suite of tests inside a team.

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::evaluation::{Command, Evaluation, Reject};
 use scaledtest_domain::{
     Actor, CommandId, EvaluationId, Kind, Position, ReportId, RunId, StreamId, TeamId, events::evaluation::Evaluated,
+    gate::Waiver,
 };
 use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError};
 use scaledtest_insight::gate::{Inputs, evaluate, is_for_branch};
@@ -62,8 +63,12 @@ pub async fn evaluate_gate(
     cause: &Cause,
 ) -> Result<Option<(Box<Evaluated>, Position)>, GateError> {
     let loaded = gates::load_inputs(pool, cause.team, (cause.run, Some(cause.report)), &gate.rules).await?;
-    let Some(inputs) = loaded else { return Ok(None) };
-    let evaluated = evaluated(gate, cause, &inputs);
+    let (Some(inputs), Some(run)) = (loaded, reports::get_run(pool, cause.team, cause.run).await?) else {
+        return Ok(None);
+    };
+    let place = (cause.run, run.branch.as_deref());
+    let waivers = gates::waivers_for(pool, (cause.team, gate.id), place, cause.at).await?;
+    let evaluated = evaluated(gate, cause, &inputs, &waivers);
     let stream = StreamId::of(cause.team, Kind::Evaluation, evaluated.evaluation);
     let meta = CommandMeta {
         command: CommandId::derived(&[evaluated.evaluation.0.as_bytes()]),
@@ -77,8 +82,8 @@ pub async fn evaluate_gate(
     Ok(executed.state.evaluated.map(|evaluated| (evaluated, executed.position)))
 }
 
-fn evaluated(gate: &GateRow, cause: &Cause, inputs: &Inputs) -> Evaluated {
-    let found = evaluate(&gate.rules, inputs);
+fn evaluated(gate: &GateRow, cause: &Cause, inputs: &Inputs, waivers: &[Waiver]) -> Evaluated {
+    let found = evaluate(&gate.rules, inputs, waivers);
     let evaluation = match cause.report_no {
         Some(no) => {
             let (gate, run, report) = (gate.id.0, cause.run.0, cause.report.0);

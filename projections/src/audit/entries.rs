@@ -36,7 +36,9 @@ pub const ACTIONS: &[&str] = &[
     "publisher.trusted",
     "quality_gate.created",
     "quality_gate.deleted",
+    "quality_gate.rule_waived",
     "quality_gate.updated",
+    "quality_gate.waiver_revoked",
     "report.deleted",
     "report.submitted",
     "team.created",
@@ -95,6 +97,15 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
         }
         Event::Gate(gate::Event::Changed(event)) => {
             ("quality_gate.updated", "quality_gate", id, Some(json!({"name": event.definition.name})))
+        }
+        Event::Gate(gate::Event::RuleWaived(event)) => {
+            let waiver = &event.waiver;
+            let metadata = json!({"waiver_id": waiver.id, "rule": waiver.rule.check.as_str(), "extent": waiver.extent,
+                                  "reason": waiver.reason, "expires_at": waiver.expires_at});
+            ("quality_gate.rule_waived", "quality_gate", id, Some(metadata))
+        }
+        Event::Gate(gate::Event::WaiverRevoked(event)) => {
+            ("quality_gate.waiver_revoked", "quality_gate", id, Some(json!({"waiver_id": event.waiver})))
         }
         Event::Gate(gate::Event::Deleted(_)) => ("quality_gate.deleted", "quality_gate", id, None),
         // How uniqueness is kept is nobody's act, and what a gate says of an upload is in the gate's own history.

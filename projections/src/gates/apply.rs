@@ -7,7 +7,7 @@ use scaledtest_domain::{
         evaluation::{self, Evaluated},
         gate, report,
     },
-    gate::Definition,
+    gate::{Definition, Extent, Waiver},
 };
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
@@ -40,10 +40,47 @@ async fn change(conn: &mut PgConnection, item: &Item, event: &gate::Event) -> Re
         gate::Event::Changed(changed) => update(conn, item, changed.gate.0, &changed.definition).await,
         gate::Event::Deleted(deleted) => {
             sqlx::query("delete from evaluation where gate_id = $1").bind(deleted.gate.0).execute(&mut *conn).await?;
+            sqlx::query("delete from waiver where gate_id = $1").bind(deleted.gate.0).execute(&mut *conn).await?;
             sqlx::query("delete from gate where id = $1").bind(deleted.gate.0).execute(&mut *conn).await?;
             Ok(())
         }
+        gate::Event::RuleWaived(waived) => waive(conn, item, waived.gate.0, &waived.waiver).await,
+        gate::Event::WaiverRevoked(revoked) => {
+            sqlx::query("update waiver set revoked_at = $2, revoked_by = $3 where id = $1 and revoked_at is null")
+                .bind(revoked.waiver.0)
+                .bind(item.commit.at)
+                .bind(revoked.by.0)
+                .execute(conn)
+                .await?;
+            Ok(())
+        }
     }
+}
+
+async fn waive(conn: &mut PgConnection, item: &Item, gate: Uuid, waiver: &Waiver) -> Result<(), ApplyError> {
+    let (run, branch) = match &waiver.extent {
+        Extent::Run(run) => (Some(run.0), None),
+        Extent::Branch(branch) => (None, Some(clean(branch))),
+    };
+    sqlx::query(
+        "insert into waiver (id, no, team_id, gate_id, rule, run_id, branch, reason, user_id, created_at, expires_at)
+         select $1, $2, $3, id, $5, $6, $7, $8, $9, $10, $11 from gate where id = $4 and team_id = $3
+         on conflict (id) do nothing",
+    )
+    .bind(waiver.id.0)
+    .bind(signed(item.n))
+    .bind(team_of(item)?)
+    .bind(gate)
+    .bind(Json(&waiver.rule))
+    .bind(run)
+    .bind(branch)
+    .bind(clean(&waiver.reason))
+    .bind(waiver.by.0)
+    .bind(item.commit.at)
+    .bind(waiver.expires_at)
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn insert(conn: &mut PgConnection, item: &Item, id: Uuid, gate: &Definition) -> Result<(), ApplyError> {
@@ -92,11 +129,12 @@ async fn write(conn: &mut PgConnection, evaluations: Vec<(&Item, &Evaluated)>) -
     let of = |pick: fn(&Evaluated) -> Uuid| evaluations.iter().map(|(_, one)| pick(one)).collect::<Vec<_>>();
     let teams: Result<Vec<Uuid>, ApplyError> = evaluations.iter().map(|(item, _)| team_of(item)).collect();
     sqlx::query(
-        "insert into evaluation (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, results, baseline, created_at)
-         select new.id, new.no, new.team_id, gate_id, report_id, run_id, report_no, outcome, results, baseline, at
+        "insert into evaluation (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, name, rules, results, baseline,
+                                 created_at)
+         select new.id, new.no, new.team_id, gate_id, report_id, run_id, report_no, outcome, new.name, new.rules, results, baseline, at
          from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[], $8::text[], $9::json[],
-                     $10::json[], $11::timestamptz[])
-              as new (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, results, baseline, at)
+                     $10::json[], $11::timestamptz[], $12::text[], $13::json[])
+              as new (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, results, baseline, at, name, rules)
          join gate on gate.id = gate_id and gate.team_id = new.team_id
          on conflict (id) do nothing",
     )
@@ -111,6 +149,8 @@ async fn write(conn: &mut PgConnection, evaluations: Vec<(&Item, &Evaluated)>) -
     .bind(evaluations.iter().map(|(_, one)| Json(&one.results)).collect::<Vec<_>>())
     .bind(evaluations.iter().map(|(_, one)| one.baseline.as_ref().map(Json)).collect::<Vec<_>>())
     .bind(evaluations.iter().map(|(item, _)| item.commit.at).collect::<Vec<_>>())
+    .bind(evaluations.iter().map(|(_, one)| clean(&one.name)).collect::<Vec<_>>())
+    .bind(evaluations.iter().map(|(_, one)| Json(&one.rules)).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())

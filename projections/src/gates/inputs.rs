@@ -10,8 +10,9 @@ use scaledtest_domain::{
     gate::{Baseline, Check, Rule, Seen},
     report::Counts,
 };
-use scaledtest_insight::gate::{Group, Inputs, Judged, Named, Required, Timed};
-use sqlx::{FromRow, PgPool, types::Json};
+use scaledtest_insight::gate::{Group, Inputs, Judged, Named, NewTest, Required, Timed};
+use serde_json::Value;
+use sqlx::{FromRow, PgPool};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -22,16 +23,38 @@ const RESULTS: &str =
     "from reports.report join reports.result on result.class = report.class and result.month = report.month
      and result.report_no = report.no where report.run_id = $1 and report.team_id = $2";
 
+/// The columns of a [`TestRow`]. A report names an owner among a test's labels, or what it keeps beside them.
+const TEST: &str = "result.name, result.file_path, result.tags,
+     coalesce(result.extra->'labels'->'owner', result.extra->'extra'->'owner')::text as owner";
+
 #[derive(FromRow)]
 struct TestRow {
     name: String,
     file_path: Option<String>,
     tags: Vec<String>,
+    /// JSON.
+    owner: Option<String>,
 }
 
 impl From<TestRow> for Named {
     fn from(row: TestRow) -> Self {
-        Self { name: row.name, path: row.file_path, tags: row.tags }
+        Self { name: row.name, path: row.file_path, tags: row.tags, owners: owners(row.owner.as_deref()) }
+    }
+}
+
+#[derive(FromRow)]
+struct Placed {
+    test_id: Uuid,
+    #[sqlx(flatten)]
+    test: TestRow,
+}
+
+/// A text, or a list of them; anything else names nobody.
+fn owners(json: Option<&str>) -> Vec<String> {
+    match json.and_then(|json| serde_json::from_str(json).ok()) {
+        Some(Value::String(owner)) => vec![owner],
+        Some(Value::Array(owners)) => owners.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -68,9 +91,12 @@ pub async fn load_inputs(
         truncated: verdict.truncated,
         ..Inputs::default()
     };
-    inputs.failing = Some(failing(pool, &verdict.failing).await?);
+    inputs.failing = Some(failing(pool, team, run_id, &verdict.failing).await?);
     if asks(|check| matches!(check, Check::NoNewFingerprints)) {
-        inputs.new_errors = Some(new_errors(pool, run_id).await?);
+        inputs.new_errors = Some(new_errors(pool, team, run_id).await?);
+    }
+    if asks(|check| matches!(check, Check::NewTestsStable { .. })) {
+        inputs.new_tests = Some(new_tests(pool, team, run_id, base_branch).await?);
     }
     if asks(|check| matches!(check, Check::RequiredTests { .. })) {
         inputs.required = required(pool, team, run_id, rules).await?;
@@ -114,12 +140,16 @@ fn declared(list: &[reports::Report]) -> Option<Counts> {
     }))
 }
 
-type Sums = (Option<String>, Vec<String>, i64, i64, i64, i64, i64, i64, i64, i64);
+/// What scopes tell results apart by.
+const SCOPES: &str = "result.file_path, result.tags,
+     coalesce(result.extra->'labels'->'owner', result.extra->'extra'->'owner')::text";
+
+type Sums = (Option<String>, Vec<String>, Option<String>, i64, i64, i64, i64, i64, i64, i64, i64);
 
 async fn groups(pool: &PgPool, team: TeamId, run: RunId, scoped: bool) -> Result<Vec<Group>, sqlx::Error> {
     let (keys, grouped) = match scoped {
-        true => ("result.file_path, result.tags", "group by result.file_path, result.tags"),
-        false => ("null::text, '{}'::text[]", ""),
+        true => (SCOPES, "group by 1, 2, 3"),
+        false => ("null::text, '{}'::text[], null::text", ""),
     };
     let sql = format!(
         "select {keys}, count(*), count(*) filter (where status = 0), count(*) filter (where status = 1),
@@ -129,9 +159,10 @@ async fn groups(pool: &PgPool, team: TeamId, run: RunId, scoped: bool) -> Result
     );
     let rows: Vec<Sums> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).fetch_all(pool).await?;
     let count = i64::unsigned_abs;
-    let group = |(path, tags, tests, passed, failed, skipped, pending, other, flaky, duration_ms): Sums| Group {
+    let group = |(path, tags, owner, tests, passed, failed, skipped, pending, other, flaky, duration_ms): Sums| Group {
         path,
         tags,
+        owners: owners(owner.as_deref()),
         seen: Seen {
             counts: Counts {
                 tests: count(tests),
@@ -148,45 +179,85 @@ async fn groups(pool: &PgPool, team: TeamId, run: RunId, scoped: bool) -> Result
     Ok(rows.into_iter().map(group).collect())
 }
 
-/// With what scopes need, which verdicts don't carry.
-async fn failing(pool: &PgPool, failing: &[history::Failing]) -> Result<Vec<Judged>, sqlx::Error> {
-    type Place = (Uuid, Option<String>, Json<Vec<String>>);
+/// What scopes need of tests of a run, which the histories don't carry.
+async fn places(pool: &PgPool, team: TeamId, run: RunId, tests: &[Uuid]) -> Result<HashMap<Uuid, Named>, sqlx::Error> {
+    let sql =
+        format!("select distinct on (result.test_id) result.test_id, {TEST} {RESULTS} and result.test_id = any($3)");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + " order by result.test_id"));
+    let rows: Vec<Placed> = query.bind(run.0).bind(team.0).bind(tests).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|row| (row.test_id, row.test.into())).collect())
+}
+
+async fn failing(
+    pool: &PgPool,
+    team: TeamId,
+    run: RunId,
+    failing: &[history::Failing],
+) -> Result<Vec<Judged>, sqlx::Error> {
     let ids: Vec<Uuid> = failing.iter().map(|one| one.test_id).collect();
-    let query = sqlx::query_as("select id, file_path, tags from history.test where id = any($1)");
-    let found: Vec<Place> = query.bind(&ids).fetch_all(pool).await?;
-    let places: HashMap<Uuid, _> = found.into_iter().map(|(id, path, tags)| (id, (path, tags.0))).collect();
+    let places = places(pool, team, run, &ids).await?;
     let judged = failing.iter().map(|one| {
-        let (path, tags) = places.get(&one.test_id).cloned().unwrap_or_default();
-        Judged { test: Named { name: one.name.clone(), path, tags }, verdict: one.verdict }
+        let test = places.get(&one.test_id).cloned().unwrap_or_default();
+        Judged { test: Named { name: one.name.clone(), ..test }, verdict: one.verdict }
     });
     Ok(judged.collect())
 }
 
 /// Tests whose kind of failure no other run of the project had shown by then.
-async fn new_errors(pool: &PgPool, run: RunId) -> Result<Vec<Named>, sqlx::Error> {
-    let rows: Vec<TestRow> = sqlx::query_as(
-        "select distinct on (test.id) test.name, test.file_path, array(select json_array_elements_text(test.tags)) as tags
-         from history.fact own join history.failure on failure.no = own.no join history.test on test.id = failure.test_id
-         where own.run_id = $1 and not exists (
+async fn new_errors(pool: &PgPool, team: TeamId, run: RunId) -> Result<Vec<Named>, sqlx::Error> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "select distinct failure.test_id from history.fact own join history.failure on failure.no = own.no
+         where own.run_id = $1 and own.team_id = $2 and not exists (
            select 1 from history.failure earlier join history.fact other on other.no = earlier.no
            where earlier.project_id = failure.project_id and earlier.fingerprint = failure.fingerprint
              and earlier.at <= own.at and other.run_id <> $1)
-         order by test.id limit $2",
+         order by 1 limit $3",
     )
     .bind(run.0)
+    .bind(team.0)
     .bind(LISTED)
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(Named::from).collect())
+    let mut places = places(pool, team, run, &ids).await?;
+    Ok(ids.iter().map(|id| places.remove(id).unwrap_or_default()).collect())
+}
+
+/// Tests that the base's branch had not seen before the run; those that failed first.
+async fn new_tests(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -> Result<Vec<NewTest>, sqlx::Error> {
+    let sql = format!(
+        "select result.test_id, count(*) filter (where status = 0) as passed,
+                (count(*) filter (where status = 1) + count(*) filter (where result.flaky and result.retries = 0)
+                 + coalesce(sum(result.retries), 0))::bigint as failed
+         {RESULTS} and status in (0, 1) and not exists (
+           select 1 from history.series old where old.branch_id = $3 and old.test_id = result.test_id
+             and old.first_at < (select min(at) from history.fact where run_id = $1))
+         group by result.test_id order by failed desc, passed, result.test_id limit $4"
+    );
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).bind(branch).bind(LISTED);
+    let rows: Vec<(Uuid, i64, i64)> = query.fetch_all(pool).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|(id, ..)| *id).collect();
+    let mut places = places(pool, team, run, &ids).await?;
+    let new = rows.into_iter().map(|(id, passed, failed)| NewTest {
+        test: places.remove(&id).unwrap_or_default(),
+        passed: passed.unsigned_abs(),
+        failed: failed.unsigned_abs(),
+    });
+    Ok(new.collect())
+}
+
+#[derive(FromRow)]
+struct Ran {
+    #[sqlx(flatten)]
+    test: TestRow,
+    suite: Vec<String>,
 }
 
 async fn required(pool: &PgPool, team: TeamId, run: RunId, rules: &[Rule]) -> Result<Required, sqlx::Error> {
-    type Ran = (String, Option<String>, Vec<String>, Vec<String>);
     let mut required = Required::new(rules);
-    let sql = format!("select result.name, result.file_path, result.tags, result.suite {RESULTS} and status in (0, 1)");
+    let sql = format!("select {TEST}, result.suite {RESULTS} and status in (0, 1)");
     let mut rows = sqlx::query_as::<_, Ran>(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).fetch(pool);
-    while let Some((name, path, tags, suite)) = rows.try_next().await? {
-        required.see(&Named { name, path, tags }, &suite);
+    while let Some(Ran { test, suite }) = rows.try_next().await? {
+        required.see(&test.into(), &suite);
         if !required.is_open() {
             break;
         }
@@ -208,7 +279,7 @@ async fn removed(
         return Ok(None);
     }
     let sql = format!(
-        "select distinct on (result.test_id) result.name, result.file_path, result.tags {RESULTS} and not exists (
+        "select distinct on (result.test_id) {TEST} {RESULTS} and not exists (
            select 1 from reports.report own join reports.result same on same.class = own.class and same.month = own.month
              and same.report_no = own.no where own.run_id = $3 and own.team_id = $2 and same.test_id = result.test_id)
          order by result.test_id limit $4"
@@ -218,26 +289,35 @@ async fn removed(
     Ok(Some(rows.into_iter().map(Named::from).collect()))
 }
 
-type Slower = (String, Option<String>, Vec<String>, i64, i64);
+#[derive(FromRow)]
+struct Slower {
+    #[sqlx(flatten)]
+    test: TestRow,
+    duration_ms: i64,
+    usual: i64,
+}
 
 /// Tests that passed at once and took longer than their median on the base's branch; the worst first.
 async fn slower(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -> Result<Vec<Timed>, sqlx::Error> {
     let Some(branch) = branch else { return Ok(Vec::new()) };
     let sql = format!(
-        "select name, file_path, tags, duration_ms, usual from (
-           select result.name, result.file_path, result.tags, result.duration_ms,
+        "select name, file_path, tags, owner, duration_ms, usual from (
+           select {TEST}, result.duration_ms,
                   (select max(p50_ms) from history.series where branch_id = $3 and test_id = result.test_id) as usual
            {RESULTS} and status = 0 and not result.flaky) timed
          where duration_ms > usual order by duration_ms - usual desc, name limit $4"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).bind(branch).bind(LISTED);
     let rows: Vec<Slower> = query.fetch_all(pool).await?;
-    let timed = |(name, path, tags, duration_ms, usual_ms): Slower| Timed {
-        test: Named { name, path, tags },
-        duration_ms,
-        usual_ms,
-    };
+    let timed = |Slower { test, duration_ms, usual }| Timed { test: test.into(), duration_ms, usual_ms: usual };
     Ok(rows.into_iter().map(timed).collect())
+}
+
+#[derive(FromRow)]
+struct Scored {
+    #[sqlx(flatten)]
+    test: TestRow,
+    score: f64,
 }
 
 type Flaky = (Option<Vec<(Named, f64)>>, u16);
@@ -245,7 +325,7 @@ type Flaky = (Option<Vec<(Named, f64)>>, u16);
 /// The run's tests that are flaky on the base's branch with their scores; and the most retries that the run shows.
 async fn flaky(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -> Result<Flaky, sqlx::Error> {
     let Some(branch) = branch else { return Ok((Some(Vec::new()), 0)) };
-    let sql = format!("select result.name, result.file_path, result.tags, series.score {RESULTS}");
+    let sql = format!("select {TEST}, series.score {RESULTS}");
     let sql = sql.replacen(
         "where report.run_id",
         "join history.series on series.branch_id = $3 and series.test_id = result.test_id and series.state = 1
@@ -253,10 +333,9 @@ async fn flaky(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) ->
         1,
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + " order by series.score desc, result.name limit $4"));
-    let rows: Vec<(String, Option<String>, Vec<String>, f64)> =
-        query.bind(run.0).bind(team.0).bind(branch).bind(LISTED).fetch_all(pool).await?;
+    let rows: Vec<Scored> = query.bind(run.0).bind(team.0).bind(branch).bind(LISTED).fetch_all(pool).await?;
     let sql = format!("select coalesce(max(result.retries), 0) {RESULTS}");
     let retries: i32 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).fetch_one(pool).await?;
-    let flaky = rows.into_iter().map(|(name, path, tags, score)| (Named { name, path, tags }, score));
+    let flaky = rows.into_iter().map(|row| (row.test.into(), row.score));
     Ok((Some(flaky.collect()), u16::try_from(retries).unwrap_or_default()))
 }

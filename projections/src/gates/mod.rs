@@ -6,8 +6,8 @@ mod queries;
 
 pub use inputs::load_inputs;
 pub use queries::{
-    Due, EvaluationRow, GateRow, due, evaluations_of, gate, gates_of, has_enabled_gate, newest_report, newest_runs,
-    settled_until,
+    Due, EvaluationRow, GateRow, PastRun, WaiverRow, due, evaluations_of, evaluations_of_run, gate, gates_of,
+    has_enabled_gate, newest_report, newest_runs, settled_until, waivers_for, waivers_of,
 };
 
 use crate::{ApplyError, Item, Projection};

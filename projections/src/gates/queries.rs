@@ -3,8 +3,8 @@
 use crate::checkpoint::signed;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
-    GateId, ReportId, RunId, TeamId,
-    gate::{Baseline, Rule, RuleResult},
+    GateId, ReportId, RunId, TeamId, UserId, WaiverId,
+    gate::{Baseline, Extent, Rule, RuleResult, Waiver},
 };
 use sqlx::{FromRow, PgPool, types::Json};
 use uuid::Uuid;
@@ -37,6 +37,8 @@ pub struct EvaluationRow {
     pub report_id: Uuid,
     pub run_id: Uuid,
     pub outcome: String,
+    pub name: String,
+    pub rules: Json<Vec<Rule>>,
     pub results: Json<Vec<RuleResult>>,
     pub baseline: Option<Json<Baseline>>,
     pub created_at: DateTime<Utc>,
@@ -91,7 +93,7 @@ pub async fn evaluations_of(
     limit: i64,
 ) -> Result<Vec<EvaluationRow>, sqlx::Error> {
     sqlx::query_as(
-        "select id, gate_id, report_id, run_id, outcome, results, baseline, created_at
+        "select id, gate_id, report_id, run_id, outcome, name, rules, results, baseline, created_at
          from gates.evaluation where team_id = $1 and gate_id = $2 order by no desc limit $3",
     )
     .bind(team.0)
@@ -99,6 +101,99 @@ pub async fn evaluations_of(
     .bind(limit)
     .fetch_all(pool)
     .await
+}
+
+/// What each gate said of a run last, newest gate first.
+///
+/// # Errors
+/// What the database says.
+pub async fn evaluations_of_run(pool: &PgPool, team: TeamId, run: RunId) -> Result<Vec<EvaluationRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, gate_id, report_id, run_id, outcome, name, rules, results, baseline, created_at from (
+           select distinct on (one.gate_id) one.*, gate.no as gate_no
+           from gates.evaluation one join gates.gate on gate.id = one.gate_id
+           where one.team_id = $1 and one.run_id = $2 order by one.gate_id, one.no desc) newest
+         order by gate_no desc",
+    )
+    .bind(team.0)
+    .bind(run.0)
+    .fetch_all(pool)
+    .await
+}
+
+/// A waiver of a rule of a gate.
+#[derive(Debug, Clone, FromRow)]
+#[allow(missing_docs, reason = "as in the event gate.rule_waived")]
+pub struct WaiverRow {
+    pub id: Uuid,
+    pub gate_id: Uuid,
+    pub rule: Json<Rule>,
+    pub run_id: Option<Uuid>,
+    pub branch: Option<String>,
+    pub reason: String,
+    pub user_id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub revoked_by: Option<Uuid>,
+}
+
+impl WaiverRow {
+    /// As in the event; none if it is for nothing.
+    pub fn waiver(&self) -> Option<Waiver> {
+        let extent = match (self.run_id, &self.branch) {
+            (Some(run), _) => Extent::Run(RunId(run)),
+            (None, Some(branch)) => Extent::Branch(branch.clone()),
+            (None, None) => return None,
+        };
+        Some(Waiver {
+            id: WaiverId(self.id),
+            rule: self.rule.0.clone(),
+            extent,
+            reason: self.reason.clone(),
+            by: UserId(self.user_id),
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+/// A gate's waivers, also those that are over, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn waivers_of(pool: &PgPool, team: TeamId, gate: GateId, limit: i64) -> Result<Vec<WaiverRow>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, gate_id, rule, run_id, branch, reason, user_id, created_at, expires_at, revoked_at, revoked_by
+         from gates.waiver where team_id = $1 and gate_id = $2 order by no desc limit $3",
+    )
+    .bind(team.0)
+    .bind(gate.0)
+    .bind(limit)
+    .fetch_all(pool)
+    .await
+}
+
+/// The waivers of a gate that hold for a run at a moment, newest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn waivers_for(
+    pool: &PgPool,
+    (team, gate): (TeamId, GateId),
+    (run, branch): (RunId, Option<&str>),
+    at: DateTime<Utc>,
+) -> Result<Vec<Waiver>, sqlx::Error> {
+    let rows: Vec<WaiverRow> = sqlx::query_as(
+        "select id, gate_id, rule, run_id, branch, reason, user_id, created_at, expires_at, revoked_at, revoked_by
+         from gates.waiver where team_id = $1 and gate_id = $2 and revoked_at is null and expires_at > $3 order by no desc",
+    )
+    .bind(team.0)
+    .bind(gate.0)
+    .bind(at)
+    .fetch_all(pool)
+    .await?;
+    let all = rows.iter().filter_map(WaiverRow::waiver);
+    Ok(all.filter(|waiver| waiver.is_for(run, branch, at)).collect())
 }
 
 /// A report, and its run.
@@ -118,19 +213,31 @@ pub async fn newest_report(pool: &PgPool, team: TeamId) -> Result<Option<ReportO
     Ok(found.map(|(report, run)| (report.into(), run.into())))
 }
 
-/// The newest runs of a team with their branches, newest first.
+/// A run of the past.
+#[derive(Debug, Clone, FromRow)]
+#[allow(missing_docs, reason = "each is what its name says")]
+pub struct PastRun {
+    #[sqlx(try_from = "Uuid")]
+    pub id: RunId,
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    pub build: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The newest runs of a team, newest first.
 ///
 /// # Errors
 /// What the database says.
-pub async fn newest_runs(pool: &PgPool, team: TeamId, limit: i64) -> Result<Vec<(RunId, Option<String>)>, sqlx::Error> {
-    let found: Vec<(Uuid, Option<String>)> = sqlx::query_as(
-        "select id, branch from reports.run where team_id = $1 order by created_at desc, no desc limit $2",
+pub async fn newest_runs(pool: &PgPool, team: TeamId, limit: i64) -> Result<Vec<PastRun>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, branch, commit, build, created_at from reports.run where team_id = $1
+         order by created_at desc, no desc limit $2",
     )
     .bind(team.0)
     .bind(limit)
     .fetch_all(pool)
-    .await?;
-    Ok(found.into_iter().map(|(run, branch)| (run.into(), branch)).collect())
+    .await
 }
 
 /// A report that a gate has not judged.

@@ -1,6 +1,10 @@
 //! Quality gates: rules that a run has to keep.
 
-use crate::{GateId, events::events, gate::Definition};
+use crate::{
+    GateId, UserId, WaiverId,
+    events::events,
+    gate::{Definition, Waiver},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,6 +33,26 @@ pub struct Deleted {
     pub gate: GateId,
 }
 
+/// One of its rules need not hold for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleWaived {
+    /// Of which gate.
+    pub gate: GateId,
+    /// Which rule, where, why and until when.
+    pub waiver: Waiver,
+}
+
+/// A waiver holds no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaiverRevoked {
+    /// Of which gate.
+    pub gate: GateId,
+    /// Which.
+    pub waiver: WaiverId,
+    /// Who took it back.
+    pub by: UserId,
+}
+
 events! { Gate:
     /// A team made a gate.
     "gate.created" @ 1 => Created(Created),
@@ -36,6 +60,10 @@ events! { Gate:
     "gate.changed" @ 1 => Changed(Changed),
     /// A gate is gone.
     "gate.deleted" @ 1 => Deleted(Deleted),
+    /// A rule need not hold for a while.
+    "gate.rule_waived" @ 1 => RuleWaived(Box<RuleWaived>),
+    /// A waiver holds no longer.
+    "gate.waiver_revoked" @ 1 => WaiverRevoked(WaiverRevoked),
 }
 
 fn upcast(_name: &str, _version: u32, data: Value) -> Value {

@@ -1,8 +1,10 @@
 //! What a quality gate asks, and what an evaluation says.
 
 mod parse;
+mod waiver;
 
-pub use parse::{Fault, MOST_GLOB, MOST_GLOBS, MOST_RULES, check_globs, parse_rules};
+pub use parse::{Fault, MOST_GLOB, MOST_GLOBS, MOST_RULES, check_globs, parse_rule, parse_rules};
+pub use waiver::{Extent, LONGEST_WAIVER, Waiver};
 
 use crate::{RunId, report::Counts};
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,11 @@ pub enum Check {
     },
     /// No failure of a kind that the project has never seen.
     NoNewFingerprints,
+    /// No test that the base branch does not have failed even once.
+    NewTestsStable {
+        /// How often each has to have run, all reports and repetitions of the run together.
+        runs: u64,
+    },
     /// For each glob a test ran.
     RequiredTests {
         /// Of names, titles (`suite > name`) or file paths.
@@ -99,7 +106,7 @@ pub enum Check {
 
 impl Check {
     /// Every type, the original's first.
-    pub const TYPES: [&'static str; 12] = [
+    pub const TYPES: [&'static str; 13] = [
         "pass_rate",
         "zero_failures",
         "no_new_failures",
@@ -108,6 +115,7 @@ impl Check {
         "min_test_count",
         "no_regressions",
         "no_new_fingerprints",
+        "new_tests_stable",
         "required_tests",
         "tests_not_removed",
         "duration_regression",
@@ -125,6 +133,7 @@ impl Check {
             Self::MinTestCount { .. } => "min_test_count",
             Self::NoRegressions { .. } => "no_regressions",
             Self::NoNewFingerprints => "no_new_fingerprints",
+            Self::NewTestsStable { .. } => "new_tests_stable",
             Self::RequiredTests { .. } => "required_tests",
             Self::TestsNotRemoved { .. } => "tests_not_removed",
             Self::DurationRegression { .. } => "duration_regression",
@@ -168,6 +177,9 @@ pub struct Scope {
     /// Their file path matches this glob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// This is among their owners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// What an evaluation comes to. Only one of them lets pass.
@@ -246,6 +258,16 @@ pub struct RuleResult {
     /// Names of tests, or globs, that speak against it; the first few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+    /// What took the edge off it; only of a rule that does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+impl RuleResult {
+    /// Whether it stands in nobody's way: it holds, or it was waived.
+    pub fn passed(&self) -> bool {
+        self.status == RuleStatus::Passed || self.waiver.is_some()
+    }
 }
 
 /// Numbers of a run, or of the tests in a scope.

@@ -12,6 +12,9 @@ pub const MOST_GLOB: usize = 200;
 /// No count or duration is asked to be larger: about 31 years in milliseconds.
 const MOST: u64 = 1_000_000_000_000;
 
+/// No new test has to run more often.
+const MOST_RERUNS: u64 = 1_000;
+
 /// What is wrong with a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -48,6 +51,20 @@ pub fn parse_rules(value: &Value) -> Result<Vec<Rule>, Vec<Fault>> {
         read.extend(rule.map(|rule| (index, rule)));
     }
     if faults.is_empty() { Ok(read.into_iter().map(|(_, rule)| rule).collect()) } else { Err(faults) }
+}
+
+/// Reads one rule by itself, as it stands in the field `rule`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse_rule(value: &Value) -> Result<Rule, Vec<Fault>> {
+    let rules = parse_rules(&Value::Array(vec![value.clone()]));
+    let own = |Fault { field, message }: Fault| Fault {
+        field: field.replacen("rules[0]", "rule", 1),
+        message: message.replacen("rule[0]", "rule", 1),
+    };
+    let one = rules.map_err(|faults| faults.into_iter().map(own).collect::<Vec<_>>())?.pop();
+    one.ok_or_else(|| vec![Fault { field: "rule".to_owned(), message: "rule is required".to_owned() }])
 }
 
 /// Two of a type about the same tests: one of them says nothing, and nobody sees which.
@@ -113,16 +130,17 @@ impl Reader<'_> {
             None | Some(Value::Null) => return Some(None),
             Some(Value::Object(scope)) => scope,
             Some(_) => {
-                self.fault(".scope", "scope must be an object {tag, path}");
+                self.fault(".scope", "scope must be an object {tag, path, owner}");
                 return None;
             }
         };
-        for key in scope.keys().filter(|key| !["tag", "path"].contains(&key.as_str())) {
-            self.fault(&format!(".scope.{key}"), format!("scope has no field {key} (tag, path)"));
+        for key in scope.keys().filter(|key| !["tag", "path", "owner"].contains(&key.as_str())) {
+            self.fault(&format!(".scope.{key}"), format!("scope has no field {key} (tag, path, owner)"));
         }
         let tag = self.scope_part(scope, "tag")?;
         let path = self.scope_part(scope, "path")?;
-        Some(Some(Scope { tag, path }).filter(|scope| *scope != Scope::default()))
+        let owner = self.scope_part(scope, "owner")?;
+        Some(Some(Scope { tag, path, owner }).filter(|scope| *scope != Scope::default()))
     }
 
     fn scope_part(&mut self, scope: &Map<String, Value>, name: &str) -> Option<Option<String>> {
@@ -150,7 +168,7 @@ impl Reader<'_> {
         }
         let none = Map::new();
         let takes_none = matches!(kind, "zero_failures" | "no_new_failures" | "no_new_fingerprints");
-        let has_defaults = matches!(kind, "no_regressions" | "duration_regression");
+        let has_defaults = matches!(kind, "no_regressions" | "duration_regression" | "new_tests_stable");
         let params = match rule.get("params") {
             None | Some(Value::Null) if takes_none || has_defaults => &none,
             None | Some(Value::Null) => {
@@ -173,6 +191,7 @@ impl Reader<'_> {
             "pass_rate" | "max_flaky_count" | "min_test_count" => &["threshold"],
             "max_duration" => &["threshold_ms"],
             "no_regressions" => &["probability"],
+            "new_tests_stable" => &["runs"],
             "required_tests" => &["globs"],
             "tests_not_removed" => &["max"],
             "duration_regression" => &["ratio", "min_ms"],
@@ -194,6 +213,7 @@ impl Reader<'_> {
             "no_regressions" => {
                 Check::NoRegressions { probability: self.number(params, "probability", Some(0.95), (0.0, 1.0))? }
             }
+            "new_tests_stable" => Check::NewTestsStable { runs: self.runs(params)? },
             "required_tests" => Check::RequiredTests { globs: self.globs(params)? },
             "tests_not_removed" => Check::TestsNotRemoved { max: self.whole(params, "max", None)? },
             "duration_regression" => {
@@ -235,6 +255,15 @@ impl Reader<'_> {
             self.fault(&format!(".params.{name}"), message);
         }
         fits
+    }
+
+    fn runs(&mut self, params: &Map<String, Value>) -> Option<u64> {
+        let fits = self.whole(params, "runs", Some(1))?;
+        if !(1..=MOST_RERUNS).contains(&fits) {
+            self.fault(".params.runs", format!("params.runs must be a whole number from 1 to {MOST_RERUNS}"));
+            return None;
+        }
+        Some(fits)
     }
 
     fn globs(&mut self, params: &Map<String, Value>) -> Option<Vec<String>> {
@@ -288,6 +317,7 @@ mod tests {
             {"type": "required_tests", "params": {"globs": ["a", "b".repeat(201)]}, "scope": {"path": ""}},
             {"type": "duration_regression", "params": {"ratio": 1.0, "times": 2}},
             {"type": "zero_failures"}, {"type": "zero_failures", "level": "warn"}, {"type": "zero_failures"},
+            {"type": "new_tests_stable", "params": {"runs": 0}},
         ]));
         let fields: Vec<_> = found.iter().map(|(field, _)| field.as_str()).collect();
         let expected = [
@@ -300,10 +330,14 @@ mod tests {
             "rules[4].params.times",
             "rules[4].params.ratio",
             "rules[7]",
+            "rules[8].params.runs",
         ];
         assert_eq!(fields, expected, "{found:#?}");
         assert!(found.iter().all(|(_, message)| message.starts_with("rule[")), "{found:#?}");
         assert_eq!(one(json!(vec![json!({"type": "zero_failures"}); 51])), "rules must be at most 50");
+        let single = parse_rule(&json!({"type": "pass_rate", "params": {"threshold": 101}})).unwrap_err();
+        assert_eq!(single[0].field, "rule.params.threshold");
+        assert!(parse_rule(&json!(null)).is_err());
     }
 
     #[test]
@@ -314,11 +348,13 @@ mod tests {
             {"type": "required_tests", "params": {"globs": ["**/login.ts"]}},
             {"type": "no_regressions"},
             {"type": "duration_regression", "params": {}},
+            {"type": "new_tests_stable", "scope": {"owner": "payments"}},
         ]);
         let rules = parse_rules(&sent).unwrap();
         let mut expected = sent;
         expected[3]["params"] = json!({"probability": 0.95});
         expected[4]["params"] = json!({"ratio": 1.3, "min_ms": 5000});
+        expected[5]["params"] = json!({"runs": 1});
         assert_eq!(serde_json::to_value(&rules).unwrap(), expected);
         assert_eq!(serde_json::from_value::<Vec<Rule>>(expected).unwrap(), rules);
     }

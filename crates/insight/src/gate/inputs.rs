@@ -23,6 +23,8 @@ pub struct Inputs {
     pub truncated: bool,
     /// Tests that failed in a way that the project had never seen.
     pub new_errors: Option<Vec<Named>>,
+    /// Tests that the base branch did not have before the run, as far as they ran.
+    pub new_tests: Option<Vec<NewTest>>,
     /// Which required tests ran.
     pub required: Required,
     /// Tests of the baseline that are not in the run.
@@ -42,6 +44,8 @@ pub struct Group {
     pub path: Option<String>,
     /// Their tags.
     pub tags: Vec<String>,
+    /// Their owners.
+    pub owners: Vec<String>,
     /// The sums.
     pub seen: Seen,
 }
@@ -55,6 +59,19 @@ pub struct Named {
     pub path: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Its owners.
+    pub owners: Vec<String>,
+}
+
+/// A test that is new, and how it fared in all reports and repetitions of the run.
+#[derive(Debug, Clone)]
+pub struct NewTest {
+    /// Which.
+    pub test: Named,
+    /// Times that it passed.
+    pub passed: u64,
+    /// Times that it failed, attempts before a pass included.
+    pub failed: u64,
 }
 
 /// A test that failed.
@@ -86,7 +103,7 @@ impl Inputs {
     /// The numbers of the tests in a scope. What a filtered report declares counts for the whole run only, and never hides a
     /// failure that was found.
     pub(super) fn seen(&self, within: &Within) -> Seen {
-        let groups = self.groups.iter().filter(|group| within.holds(group.path.as_deref(), &group.tags));
+        let groups = self.groups.iter().filter(|group| within.holds(group.path.as_deref(), &group.tags, &group.owners));
         let mut seen = groups.fold(Seen::default(), |sum, group| add(sum, &group.seen));
         if let Some(declared) = self.declared.filter(|_| within.is_everything()) {
             let found = seen.counts;
@@ -126,25 +143,28 @@ pub(super) fn ran(seen: &Seen) -> u64 {
 pub(super) struct Within {
     tag: Option<String>,
     path: Option<Glob>,
+    owner: Option<String>,
 }
 
 impl Within {
     pub fn of(scope: Option<&Scope>) -> Self {
         let path = scope.and_then(|scope| scope.path.as_deref());
-        Self { tag: scope.and_then(|scope| scope.tag.clone()), path: path.map(Glob::new) }
+        let (tag, owner) = scope.map_or((None, None), |scope| (scope.tag.clone(), scope.owner.clone()));
+        Self { tag, path: path.map(Glob::new), owner }
     }
 
     pub fn is_everything(&self) -> bool {
-        self.tag.is_none() && self.path.is_none()
+        self.tag.is_none() && self.path.is_none() && self.owner.is_none()
     }
 
-    pub fn holds(&self, path: Option<&str>, tags: &[String]) -> bool {
+    pub fn holds(&self, path: Option<&str>, tags: &[String], owners: &[String]) -> bool {
         self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
+            && self.owner.as_ref().is_none_or(|owner| owners.contains(owner))
             && self.path.as_ref().is_none_or(|glob| path.is_some_and(|path| glob.matches(path)))
     }
 
     pub fn has(&self, test: &Named) -> bool {
-        self.holds(test.path.as_deref(), &test.tags)
+        self.holds(test.path.as_deref(), &test.tags, &test.owners)
     }
 }
 

@@ -7,10 +7,10 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use inputs::{Group, Inputs, Judged, Named, Required, Timed};
+pub use inputs::{Group, Inputs, Judged, Named, NewTest, Required, Timed};
 
 use inputs::Within;
-use scaledtest_domain::gate::{Level, Outcome, Rule, RuleResult, RuleStatus};
+use scaledtest_domain::gate::{Level, Outcome, Rule, RuleResult, RuleStatus, Waiver};
 
 /// What an evaluation comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,11 +21,18 @@ pub struct Evaluation {
     pub results: Vec<RuleResult>,
 }
 
-/// Evaluates every rule; none is left out because another has failed already.
-pub fn evaluate(rules: &[Rule], inputs: &Inputs) -> Evaluation {
-    let results: Vec<RuleResult> =
-        rules.iter().enumerate().map(|(index, rule)| rules::evaluate(index, rule, inputs)).collect();
-    let blocks = |status| results.iter().any(|result| result.level == Level::Block && result.status == status);
+/// Evaluates every rule; none is left out because another has failed already. A waiver lets a rule pass that does not hold; it
+/// makes nothing green where no test ran or shards are missing.
+pub fn evaluate(rules: &[Rule], inputs: &Inputs, waivers: &[Waiver]) -> Evaluation {
+    let waived = |(index, rule): (usize, &Rule)| {
+        let result = rules::evaluate(index, rule, inputs);
+        let waiver = waivers.iter().find(|waiver| result.status != RuleStatus::Passed && waiver.rule == *rule);
+        RuleResult { waiver: waiver.cloned(), ..result }
+    };
+    let results: Vec<RuleResult> = rules.iter().enumerate().map(waived).collect();
+    let blocks = |status| {
+        results.iter().any(|result| result.level == Level::Block && !result.passed() && result.status == status)
+    };
     let seen = inputs.seen(&Within::default());
     let outcome = if inputs.missing_shards > 0 {
         Outcome::Incomplete

@@ -41,7 +41,7 @@ pub(super) fn evaluate(index: usize, rule: &Rule, inputs: &Inputs) -> RuleResult
     let seen = inputs.seen(&within);
     let Finding { threshold, actual, status, message, examples } = find(index, &rule.check, &within, &seen, inputs);
     let kind = rule.check.as_str().to_owned();
-    RuleResult { kind, level: rule.level, status, threshold, actual, message, seen, examples }
+    RuleResult { kind, level: rule.level, status, threshold, actual, message, seen, examples, waiver: None }
 }
 
 fn find(index: usize, check: &Check, within: &Within, seen: &Seen, inputs: &Inputs) -> Finding {
@@ -93,6 +93,7 @@ fn find(index: usize, check: &Check, within: &Within, seen: &Seen, inputs: &Inpu
                 format!("{count} tests failed in a way never seen before (require 0)")
             }),
         },
+        Check::NewTestsStable { runs } => new_tests(*runs, within, inputs),
         Check::RequiredTests { globs } => required(index, globs, inputs),
         Check::TestsNotRemoved { max } => match &inputs.removed {
             None => Finding::error(*max as f64, "the tests of the run that it is compared with are not known"),
@@ -117,6 +118,7 @@ fn threshold(check: &Check) -> f64 {
         Check::ZeroFailures
         | Check::NoNewFailures
         | Check::NoNewFingerprints
+        | Check::NewTestsStable { .. }
         | Check::NoRegressions { .. }
         | Check::DurationRegression { .. } => 0.0,
     }
@@ -177,6 +179,19 @@ fn required(index: usize, globs: &[String], inputs: &Inputs) -> Finding {
     };
     let examples = missing.iter().take(EXAMPLES).cloned().collect();
     Finding { examples, ..Finding::new(globs.len() as f64, found as f64, missing.is_empty(), message) }
+}
+
+fn new_tests(runs: u64, within: &Within, inputs: &Inputs) -> Finding {
+    let Some(tests) = &inputs.new_tests else {
+        return Finding::error(0.0, "which tests are new is not known");
+    };
+    let tests: Vec<_> = tests.iter().filter(|one| within.has(&one.test)).collect();
+    let unstable = tests.iter().filter(|one| one.failed > 0 || one.passed < runs).map(|one| &one.test);
+    let unstable: Vec<&Named> = unstable.collect();
+    let (all, rest) = (tests.len(), compared(inputs));
+    Finding::at_most(0, &unstable, |count, _| {
+        format!("{count} of {all} new tests failed at least once, or passed less than {runs} times{rest}")
+    })
 }
 
 fn slower(ratio: f64, min_ms: u64, within: &Within, inputs: &Inputs) -> Finding {

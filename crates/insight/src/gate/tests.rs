@@ -1,8 +1,10 @@
 use super::*;
 use crate::verdict::Verdict;
+use chrono::DateTime;
 use proptest::prelude::*;
 use scaledtest_domain::{
-    gate::{Baseline, Check, Scope, Seen},
+    UserId, WaiverId,
+    gate::{Baseline, Check, Extent, Scope, Seen},
     report::Counts,
 };
 
@@ -16,15 +18,20 @@ fn seen(passed: u64, failed: u64, flaky: u64) -> Seen {
 }
 
 fn named(name: &str, path: &str) -> Named {
-    Named { name: name.into(), path: Some(path.into()), tags: vec!["smoke".into()] }
+    Named { name: name.into(), path: Some(path.into()), tags: vec!["smoke".into()], owners: vec!["shop".into()] }
 }
 
 /// Ten tests of which one fails: it regressed.
 fn run() -> Inputs {
     Inputs {
         groups: vec![
-            Group { path: Some("a/x.ts".into()), tags: vec!["smoke".into()], seen: seen(4, 1, 2) },
-            Group { path: Some("b/y.ts".into()), tags: Vec::new(), seen: seen(5, 0, 0) },
+            Group {
+                path: Some("a/x.ts".into()),
+                tags: vec!["smoke".into()],
+                owners: vec!["shop".into()],
+                seen: seen(4, 1, 2),
+            },
+            Group { path: Some("b/y.ts".into()), tags: Vec::new(), owners: Vec::new(), seen: seen(5, 0, 0) },
         ],
         baseline: Some(Baseline { branch: "main".into(), run: None, commit: None }),
         failing: Some(vec![Judged {
@@ -34,13 +41,17 @@ fn run() -> Inputs {
         new_errors: Some(vec![named("pays", "a/x.ts")]),
         removed: Some(vec![named("gone", "a/x.ts"), named("went", "c/z.ts")]),
         slower: Some(vec![Timed { test: named("waits", "a/x.ts"), duration_ms: 14_000, usual_ms: 8_000 }]),
+        new_tests: Some(vec![
+            NewTest { test: named("ships", "a/x.ts"), passed: 3, failed: 0 },
+            NewTest { test: named("returns", "a/x.ts"), passed: 2, failed: 1 },
+        ]),
         flaky: Some(vec![(named("flips", "a/x.ts"), 0.1), (named("flops", "a/x.ts"), 0.1)]),
         ..Inputs::default()
     }
 }
 
 fn one(check: Check, inputs: &Inputs) -> RuleResult {
-    let mut evaluation = evaluate(&[rule(check)], inputs);
+    let mut evaluation = evaluate(&[rule(check)], inputs, &[]);
     assert_eq!(evaluation.results.len(), 1);
     evaluation.results.pop().unwrap()
 }
@@ -62,6 +73,18 @@ fn every_rule_says_what_it_asks_and_what_it_saw() {
         (Check::NoRegressions { probability: 0.95 }, Failed, 1.0, "1 regressions (probability >= 95%)"),
         (Check::NoRegressions { probability: 0.98 }, Passed, 0.0, "0 regressions (probability >= 98%)"),
         (Check::NoNewFingerprints, Failed, 1.0, "1 tests failed in a way never seen before (require 0)"),
+        (
+            Check::NewTestsStable { runs: 1 },
+            Failed,
+            1.0,
+            "1 of 2 new tests failed at least once, or passed less than 1 times",
+        ),
+        (
+            Check::NewTestsStable { runs: 4 },
+            Failed,
+            2.0,
+            "2 of 2 new tests failed at least once, or passed less than 4 times",
+        ),
         (Check::TestsNotRemoved { max: 2 }, Passed, 2.0, "2 tests removed <= maximum 2"),
         (Check::TestsNotRemoved { max: 1 }, Failed, 2.0, "2 tests removed > maximum 1"),
         (
@@ -104,7 +127,7 @@ fn required_tests_are_found_by_name_title_or_path() {
     required.see(&named("other", "b/y.ts"), &[]);
     assert!(required.is_open());
     let inputs = Inputs { required, ..run() };
-    let result = evaluate(&rules, &inputs).results.remove(0);
+    let result = evaluate(&rules, &inputs, &[]).results.remove(0);
     assert_eq!((result.status, result.threshold, result.actual), (RuleStatus::Failed, 4.0, 3.0));
     assert_eq!(
         (result.message.as_str(), &result.examples[..]),
@@ -115,20 +138,59 @@ fn required_tests_are_found_by_name_title_or_path() {
 #[test]
 fn a_scope_leaves_out_what_is_elsewhere() {
     let scoped = |tag: Option<&str>, path: Option<&str>| Rule {
-        scope: Some(Scope { tag: tag.map(str::to_owned), path: path.map(str::to_owned) }),
+        scope: Some(Scope { tag: tag.map(str::to_owned), path: path.map(str::to_owned), owner: None }),
         ..rule(Check::ZeroFailures)
     };
-    let status = |rule: Rule| evaluate(&[rule], &run()).results.remove(0).status;
+    let status = |rule: Rule| evaluate(&[rule], &run(), &[]).results.remove(0).status;
     assert_eq!(status(scoped(None, Some("b/**"))), RuleStatus::Passed);
     assert_eq!(status(scoped(Some("smoke"), None)), RuleStatus::Failed);
     assert_eq!(status(scoped(Some("smoke"), Some("b/**"))), RuleStatus::Error);
+    for (owner, expected) in [("shop", RuleStatus::Failed), ("payments", RuleStatus::Error)] {
+        let scope = Some(Scope { owner: Some(owner.into()), ..Scope::default() });
+        assert_eq!(status(Rule { scope, ..rule(Check::ZeroFailures) }), expected, "{owner}");
+    }
     let removed = Rule { scope: scoped(None, Some("c/*")).scope, ..rule(Check::TestsNotRemoved { max: 1 }) };
-    assert!(evaluate(&[removed], &run()).results[0].message.starts_with("1 tests removed <="));
+    assert!(evaluate(&[removed], &run(), &[]).results[0].message.starts_with("1 tests removed <="));
+}
+
+fn waiver(rule: &Rule) -> Waiver {
+    Waiver {
+        id: WaiverId::derived(&[b"w"]),
+        rule: rule.clone(),
+        extent: Extent::Branch("main".into()),
+        reason: "known".into(),
+        by: UserId::derived(&[b"u"]),
+        expires_at: DateTime::from_timestamp(1_795_262_400, 0).unwrap(),
+    }
+}
+
+#[test]
+fn a_waived_rule_lets_pass_and_says_what_it_found() {
+    let (broken, other) = (rule(Check::ZeroFailures), rule(Check::MinTestCount { threshold: 11 }));
+    let waived = evaluate(&[broken.clone()], &run(), &[waiver(&broken)]);
+    assert_eq!((waived.outcome, waived.results[0].status), (Outcome::Passed, RuleStatus::Failed));
+    assert_eq!(waived.results[0].waiver, Some(waiver(&broken)));
+    let both = [broken.clone(), other.clone()];
+    assert_eq!(evaluate(&both, &run(), &[waiver(&broken)]).outcome, Outcome::Failed);
+    let stricter = Rule { level: Level::Warn, ..broken.clone() };
+    assert_eq!(evaluate(&[broken], &run(), &[waiver(&stricter)]).outcome, Outcome::Failed);
+    let holds = rule(Check::MinTestCount { threshold: 1 });
+    assert_eq!(evaluate(&[holds.clone()], &run(), &[waiver(&holds)]).results[0].waiver, None);
+}
+
+#[test]
+fn no_waiver_makes_a_run_green_in_which_no_test_ran_or_a_shard_is_missing() {
+    let asked = rule(Check::ZeroFailures);
+    let sharded = Inputs { missing_shards: 1, ..run() };
+    for (inputs, outcome) in [(Inputs::default(), Outcome::Error), (sharded, Outcome::Incomplete)] {
+        assert_eq!(evaluate(&[asked.clone()], &inputs, &[waiver(&asked)]).outcome, outcome);
+    }
 }
 
 #[test]
 fn what_is_not_known_does_not_hold() {
-    let nothing = Inputs { failing: None, new_errors: None, removed: None, slower: None, flaky: None, ..run() };
+    let nothing =
+        Inputs { failing: None, new_errors: None, new_tests: None, removed: None, slower: None, flaky: None, ..run() };
     let outage =
         Inputs { failing: Some(vec![Judged { test: named("pays", "a/x.ts"), verdict: Verdict::Infra }]), ..run() };
     let truncated = Inputs { failing: Some(Vec::new()), truncated: true, ..run() };
@@ -136,12 +198,13 @@ fn what_is_not_known_does_not_hold() {
         Check::NoNewFailures,
         Check::NoRegressions { probability: 0.95 },
         Check::NoNewFingerprints,
+        Check::NewTestsStable { runs: 1 },
         Check::TestsNotRemoved { max: 9 },
         Check::DurationRegression { ratio: 2.0, min_ms: 0 },
         Check::FlakyBudget { p_green: 0.0 },
     ] {
         assert_eq!(one(check.clone(), &nothing).status, RuleStatus::Error, "{check:?}");
-        assert_eq!(evaluate(&[rule(check)], &nothing).outcome, Outcome::Error);
+        assert_eq!(evaluate(&[rule(check)], &nothing, &[]).outcome, Outcome::Error);
     }
     for inputs in [outage, truncated] {
         assert_eq!(one(Check::NoNewFailures, &inputs).status, RuleStatus::Error);
@@ -175,6 +238,7 @@ fn any_check() -> impl Strategy<Value = Check> {
         (0..20_u64).prop_map(|threshold| Check::MinTestCount { threshold }),
         (0.0..=1.0).prop_map(|probability| Check::NoRegressions { probability }),
         Just(Check::NoNewFingerprints),
+        (1..4_u64).prop_map(|runs| Check::NewTestsStable { runs }),
         Just(Check::RequiredTests { globs: vec!["a".into()] }),
         (0..3_u64).prop_map(|max| Check::TestsNotRemoved { max }),
         (1.0..3.0).prop_map(|ratio| Check::DurationRegression { ratio, min_ms: 10 }),
@@ -183,7 +247,7 @@ fn any_check() -> impl Strategy<Value = Check> {
 }
 
 fn any_rule() -> impl Strategy<Value = Rule> {
-    let scope = proptest::option::of(Just(Scope { tag: Some("smoke".into()), path: None }));
+    let scope = proptest::option::of(Just(Scope { tag: Some("smoke".into()), path: None, owner: None }));
     (any_check(), any::<bool>(), scope).prop_map(|(check, warn, scope)| Rule {
         check,
         level: if warn { Level::Warn } else { Level::Block },
@@ -195,7 +259,7 @@ fn any_inputs() -> impl Strategy<Value = Inputs> {
     let group = (0..6_u64, 0..3_u64, 0..3_u64)
         .prop_map(|(passed, failed, flaky)| Group { seen: seen(passed, failed, flaky), ..Group::default() });
     let groups = proptest::collection::vec(group, 0..3);
-    (groups, any::<[bool; 5]>(), 0..2_u32).prop_map(|(groups, known, missing_shards)| Inputs {
+    (groups, any::<[bool; 6]>(), 0..2_u32).prop_map(|(groups, known, missing_shards)| Inputs {
         groups,
         missing_shards,
         failing: run().failing.filter(|_| known[0]),
@@ -203,6 +267,7 @@ fn any_inputs() -> impl Strategy<Value = Inputs> {
         removed: run().removed.filter(|_| known[2]),
         slower: run().slower.filter(|_| known[3]),
         flaky: run().flaky.filter(|_| known[4]),
+        new_tests: run().new_tests.filter(|_| known[5]),
         ..Inputs::default()
     })
 }
@@ -212,7 +277,7 @@ proptest! {
     fn green_only_if_every_blocking_rule_holds_and_something_ran(
         rules in proptest::collection::vec(any_rule(), 0..6), inputs in any_inputs()
     ) {
-        let found = evaluate(&rules, &inputs);
+        let found = evaluate(&rules, &inputs, &[]);
         prop_assert_eq!(found.results.len(), rules.len());
         let blocking = rules.iter().zip(&found.results).filter(|(rule, _)| rule.level == Level::Block);
         let all_hold = blocking.into_iter().all(|(_, result)| result.status == RuleStatus::Passed);
@@ -228,21 +293,21 @@ proptest! {
 
     #[test]
     fn a_warning_never_decides(rules in proptest::collection::vec(any_rule(), 1..6), inputs in any_inputs()) {
-        let outcome = evaluate(&rules, &inputs).outcome;
+        let outcome = evaluate(&rules, &inputs, &[]).outcome;
         let blocking: Vec<Rule> = rules.into_iter().filter(|rule| rule.level == Level::Block).collect();
         if !blocking.is_empty() {
-            prop_assert_eq!(evaluate(&blocking, &inputs).outcome, outcome);
+            prop_assert_eq!(evaluate(&blocking, &inputs, &[]).outcome, outcome);
         }
     }
 
     #[test]
     fn one_more_failure_never_helps(check in any_check(), mut inputs in any_inputs()) {
-        let before = evaluate(&[rule(check.clone())], &inputs).outcome;
+        let before = evaluate(&[rule(check.clone())], &inputs, &[]).outcome;
         // Where nothing ran, a test that runs at all may help a rule that is not about failures.
         prop_assume!(!inputs.groups.is_empty() && before != Outcome::Error);
         let is_count = matches!(check, Check::MinTestCount { .. });
         inputs.groups[0].seen.counts.tests += 1;
         inputs.groups[0].seen.counts.failed += 1;
-        prop_assert!(is_count || before.passed() || !evaluate(&[rule(check)], &inputs).outcome.passed());
+        prop_assert!(is_count || before.passed() || !evaluate(&[rule(check)], &inputs, &[]).outcome.passed());
     }
 }

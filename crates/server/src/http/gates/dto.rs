@@ -5,9 +5,9 @@
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     events::evaluation::Evaluated,
-    gate::{Definition, Outcome, RuleResult},
+    gate::{self, Baseline, Definition, Outcome, RuleResult, RuleStatus},
 };
-use scaledtest_projections::gates::{EvaluationRow, GateRow};
+use scaledtest_projections::gates::{EvaluationRow, GateRow, WaiverRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -84,29 +84,66 @@ pub struct Rule {
     pub metric: String,
     pub threshold: f64,
     pub actual: f64,
+    /// It holds, or it was waived.
     pub passed: bool,
     pub message: String,
-    /// `passed`, `failed`, or `error`: it could not be evaluated.
+    /// `passed`, `failed`, or `error`: it could not be evaluated. `passed` also if it was waived.
     pub status: &'static str,
     /// `block`, or `warn`: then it decides nothing.
     pub level: &'static str,
+    /// Whether it passed only because it was waived.
+    pub waived: bool,
+    /// What let it pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<AppliedWaiver>,
     /// Names of tests, or globs, that speak against it; the first few.
     pub examples: Vec<String>,
+    /// The rule as it was asked: {type, params, level, scope}.
+    #[schema(value_type = Object)]
+    pub rule: Value,
 }
 
-impl From<RuleResult> for Rule {
-    fn from(result: RuleResult) -> Self {
+/// A waiver, as it was when it let a rule pass.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AppliedWaiver {
+    pub id: Uuid,
+    pub reason: String,
+    /// Who answers for it.
+    pub user_id: Uuid,
+    pub expires_at: DateTime<Utc>,
+    /// What the rule found: `failed` or `error`.
+    pub found: &'static str,
+}
+
+impl Rule {
+    fn of(rule: Option<&gate::Rule>, result: RuleResult) -> Self {
+        let (passed, found) = (result.passed(), result.status.as_str());
+        let waiver = result.waiver.map(|waiver| AppliedWaiver {
+            id: waiver.id.0,
+            reason: waiver.reason,
+            user_id: waiver.by.0,
+            expires_at: waiver.expires_at,
+            found,
+        });
         Self {
             metric: result.kind,
             threshold: result.threshold,
             actual: result.actual,
-            passed: result.status == scaledtest_domain::gate::RuleStatus::Passed,
+            passed,
             message: result.message,
-            status: result.status.as_str(),
+            status: if passed { RuleStatus::Passed.as_str() } else { found },
             level: result.level.as_str(),
+            waived: waiver.is_some(),
+            waiver,
             examples: result.examples,
+            rule: json!(rule),
         }
     }
+}
+
+/// Results with what was asked; both are in the same order.
+pub fn rules(rules: &[gate::Rule], results: Vec<RuleResult>) -> Vec<Rule> {
+    results.into_iter().enumerate().map(|(index, result)| Rule::of(rules.get(index), result)).collect()
 }
 
 /// An evaluation, just made.
@@ -132,7 +169,7 @@ impl From<Evaluated> for Evaluation {
             run_id: one.run.0,
             passed: one.outcome.passed(),
             status: one.outcome.as_str(),
-            rules: one.results.into_iter().map(Rule::from).collect(),
+            rules: rules(&one.rules, one.results),
         }
     }
 }
@@ -148,7 +185,12 @@ pub struct Past {
     pub passed: bool,
     /// As when it was made.
     pub status: String,
-    /// Objects {type, level, status, passed, threshold, actual, message, examples}.
+    /// The gate's name then.
+    pub gate_name: String,
+    /// What the run was compared with.
+    #[schema(value_type = Option<Object>)]
+    pub baseline: Option<Value>,
+    /// Objects as in the answer to an upload, but with `type` instead of `metric`.
     #[schema(value_type = Vec<Object>)]
     pub details: Vec<Value>,
     pub created_at: DateTime<Utc>,
@@ -156,11 +198,18 @@ pub struct Past {
 
 impl From<EvaluationRow> for Past {
     fn from(row: EvaluationRow) -> Self {
-        let detail = |result: RuleResult| {
-            let Rule { metric, threshold, actual, passed, message, status, level, examples } = result.into();
-            json!({"type": metric, "passed": passed, "threshold": threshold, "actual": actual, "message": message,
-                   "status": status, "level": level, "examples": examples})
+        let detail = |rule: Rule| {
+            let mut detail = json!(rule);
+            if let Some(detail) = detail.as_object_mut() {
+                let kind = detail.remove("metric").unwrap_or_default();
+                detail.insert("type".to_owned(), kind);
+            }
+            detail
         };
+        let baseline = row.baseline.map(|baseline| {
+            let Baseline { branch, run, commit } = baseline.0;
+            json!({"branch": branch, "run_id": run, "commit": commit})
+        });
         Self {
             id: row.id,
             gate_id: row.gate_id,
@@ -168,10 +217,97 @@ impl From<EvaluationRow> for Past {
             run_id: row.run_id,
             passed: row.outcome == Outcome::Passed.as_str(),
             status: row.outcome,
-            details: row.results.0.into_iter().map(detail).collect(),
+            gate_name: row.name,
+            baseline,
+            details: rules(&row.rules.0, row.results.0).into_iter().map(detail).collect(),
             created_at: row.created_at,
         }
     }
+}
+
+/// What the gates say of a run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunQualityGates)]
+pub struct OfRun {
+    /// The newest of each gate, newest gate first.
+    pub evaluations: Vec<Past>,
+}
+
+/// A waiver of a rule of a gate.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GateWaiver)]
+pub struct Waiver {
+    pub id: Uuid,
+    pub gate_id: Uuid,
+    /// As it was when it was waived.
+    #[schema(value_type = Object)]
+    pub rule: Value,
+    /// The run that it is for,
+    pub run_id: Option<Uuid>,
+    /// or the branch.
+    pub branch: Option<String>,
+    pub reason: String,
+    /// Who answers for it.
+    pub user_id: Uuid,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub revoked_by: Option<Uuid>,
+    /// Whether it holds now: neither revoked nor expired.
+    pub active: bool,
+}
+
+impl Waiver {
+    pub fn of(row: WaiverRow, now: DateTime<Utc>) -> Self {
+        Self {
+            id: row.id,
+            gate_id: row.gate_id,
+            rule: json!(row.rule.0),
+            run_id: row.run_id,
+            branch: row.branch,
+            reason: row.reason,
+            user_id: row.user_id,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            active: row.revoked_at.is_none() && row.expires_at > now,
+            revoked_at: row.revoked_at,
+            revoked_by: row.revoked_by,
+        }
+    }
+}
+
+/// A gate's waivers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GateWaiverList)]
+pub struct Waivers {
+    /// Newest first, also those that are over; 200 at most.
+    pub waivers: Vec<Waiver>,
+    pub total: usize,
+}
+
+/// A rule that need not hold for a while.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = WaiveRule)]
+pub struct Waive {
+    /// One of the gate's rules, as it is read: {type, params, level, scope}.
+    #[serde(default)]
+    #[schema(required, value_type = Object)]
+    pub rule: Value,
+    /// The run that it is for,
+    #[serde(default)]
+    #[schema(value_type = Option<Uuid>)]
+    pub run_id: Option<String>,
+    /// or the branch, by its name.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// 1 to 1,000 characters.
+    #[serde(default)]
+    #[schema(required)]
+    pub reason: String,
+    /// At most 90 days away; 14 days when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    pub expires_at: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -225,7 +361,7 @@ impl QualityGateAnswer {
             name: one.name,
             passed: one.outcome.passed(),
             status: one.outcome.as_str(),
-            rules: one.results.into_iter().map(Rule::from).collect(),
+            rules: rules(&one.rules, one.results),
         };
         Self { passed: worst.is_none(), status, gates: all.into_iter().map(gate).collect() }
     }

@@ -16,13 +16,17 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use scaledtest_domain::{
-    ReportId, RunId, TeamId,
+    ReportId, RunId, Scope, TeamId,
     gate::{check_globs, parse_rules},
 };
 use scaledtest_effects::{Cause, GateError};
 use scaledtest_insight::gate::{evaluate, is_for_branch};
-use scaledtest_projections::{gates, reports::queries::get_report};
+use scaledtest_projections::{
+    gates,
+    reports::queries::{get_report, get_run},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -120,6 +124,27 @@ pub(super) async fn list_gate_evaluations(
     Ok(Json(dto::Evaluations { total: evaluations.len(), evaluations }))
 }
 
+/// What the quality gates say of a run
+///
+/// The newest evaluation of each gate.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/quality-gates", operation_id = "get_run_gates", tag = "gates",
+    params(("id" = Uuid, Path)),
+    responses((status = 200, body = dto::OfRun), (status = 404, description = "run_not_found")))]
+pub(super) async fn get_run_gates(
+    State(app): State<AppState>,
+    caller: Caller,
+    PathId(id): PathId<RunId>,
+    _wait: WaitMin<Gates>,
+) -> Result<Json<dto::OfRun>, ApiError> {
+    caller.scope(Scope::Read)?;
+    let team = caller.team()?;
+    if get_run(&app.db, team, id).await?.is_none() {
+        return Err(ApiError::not_found("run_not_found", "run not found"));
+    }
+    let found = gates::evaluations_of_run(&app.db, team, id).await?;
+    Ok(Json(dto::OfRun { evaluations: found.into_iter().map(dto::Past::from).collect() }))
+}
+
 /// Rules to be tried.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = PreviewGate)]
@@ -140,6 +165,9 @@ pub(super) struct PreviewBody {
 pub(super) struct PreviewRun {
     run_id: Uuid,
     branch: Option<String>,
+    commit: Option<String>,
+    build: Option<String>,
+    created_at: DateTime<Utc>,
     passed: bool,
     status: &'static str,
     rules: Vec<dto::Rule>,
@@ -174,14 +202,15 @@ pub(super) async fn preview_gate(
     }
     let wanted = body.runs.filter(|runs| (1..=MOST_RUNS).contains(runs)).unwrap_or(10);
     let newest = gates::newest_runs(&app.db, team, LOOKED_AT).await?.into_iter();
-    let chosen = newest.filter(|(_, branch)| is_for_branch(&body.branches, branch.as_deref())).take(wanted);
+    let chosen = newest.filter(|run| is_for_branch(&body.branches, run.branch.as_deref())).take(wanted);
     let mut runs = Vec::new();
-    for (run, branch) in chosen {
-        let Some(inputs) = gates::load_inputs(&app.db, team, (run, None), &rules).await? else { continue };
-        let found = evaluate(&rules, &inputs);
+    for run in chosen {
+        let Some(inputs) = gates::load_inputs(&app.db, team, (run.id, None), &rules).await? else { continue };
+        let found = evaluate(&rules, &inputs, &[]);
         let (passed, status) = (found.outcome.passed(), found.outcome.as_str());
-        let rules = found.results.into_iter().map(dto::Rule::from).collect();
-        runs.push(PreviewRun { run_id: run.0, branch, passed, status, rules });
+        let rules = dto::rules(&rules, found.results);
+        let gates::PastRun { id, branch, commit, build, created_at } = run;
+        runs.push(PreviewRun { run_id: id.0, branch, commit, build, created_at, passed, status, rules });
     }
     Ok(Json(Preview { passed: runs.iter().filter(|run| run.passed).count(), runs }))
 }

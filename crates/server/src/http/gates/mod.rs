@@ -3,6 +3,7 @@
 pub(super) mod dto;
 mod evaluate;
 mod upload;
+mod waivers;
 
 pub(super) use upload::of_upload;
 
@@ -46,6 +47,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(get_gate, update_gate, delete_gate))
         .routes(routes!(evaluate::evaluate_gate))
         .routes(routes!(evaluate::list_gate_evaluations))
+        .routes(routes!(evaluate::get_run_gates))
+        .routes(routes!(waivers::list_waivers, waivers::waive_rule))
+        .routes(routes!(waivers::revoke_waiver))
 }
 
 fn missing() -> ApiError {

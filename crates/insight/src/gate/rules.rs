@@ -190,7 +190,8 @@ fn new_tests(runs: u64, within: &Within, inputs: &Inputs) -> Finding {
     let unstable: Vec<&Named> = unstable.collect();
     let (all, rest) = (tests.len(), compared(inputs));
     Finding::at_most(0, &unstable, |count, _| {
-        format!("{count} of {all} new tests failed at least once, or passed less than {runs} times{rest}")
+        let short = if runs > 1 { format!(", or passed less than {runs} times") } else { String::new() };
+        format!("{count} of {all} new tests failed at least once{short}{rest}")
     })
 }
 

@@ -73,12 +73,7 @@ fn every_rule_says_what_it_asks_and_what_it_saw() {
         (Check::NoRegressions { probability: 0.95 }, Failed, 1.0, "1 regressions (probability >= 95%)"),
         (Check::NoRegressions { probability: 0.98 }, Passed, 0.0, "0 regressions (probability >= 98%)"),
         (Check::NoNewFingerprints, Failed, 1.0, "1 tests failed in a way never seen before (require 0)"),
-        (
-            Check::NewTestsStable { runs: 1 },
-            Failed,
-            1.0,
-            "1 of 2 new tests failed at least once, or passed less than 1 times",
-        ),
+        (Check::NewTestsStable { runs: 1 }, Failed, 1.0, "1 of 2 new tests failed at least once"),
         (
             Check::NewTestsStable { runs: 4 },
             Failed,

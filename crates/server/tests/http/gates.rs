@@ -201,3 +201,149 @@ async fn what_a_crash_left_unjudged_is_judged_once() {
     assert_eq!((&past["total"], &past["evaluations"][0]["passed"]), (&json!(2), &json!(false)), "{past}");
     assert_eq!(sweep.round(log, db, now).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_waived_rule_lets_a_branch_pass_until_it_is_revoked_or_expired() {
+    let world = World::new().await;
+    let gate = world.gate(zero()).await;
+    let waivers = world.path(&format!("/{gate}/waivers"));
+    let waive = |body: Value| world.server.post(&world.ada.token, &waivers, body);
+    let rule = json!({"type": "zero_failures"});
+    let until = (world.server.now() + chrono::TimeDelta::days(3)).to_rfc3339();
+    let body = json!({"rule": rule, "branch": "main", "reason": " the provider is down ", "expires_at": until});
+    let made = waive(body.clone()).await.expect(201);
+    assert_eq!((&made["reason"], &made["active"]), (&json!("the provider is down"), &json!(true)), "{made}");
+    assert_eq!(world.get(&format!("/{gate}/waivers")).await["waivers"][0], made);
+
+    let passed = world.send("?branch=main", &[("adds", "failed")]).await["qualityGate"].clone();
+    let result = &passed["gates"][0]["rules"][0];
+    assert_eq!((&passed["passed"], &passed["status"]), (&json!(true), &json!("passed")), "{passed}");
+    assert_eq!(
+        (&result["status"], &result["waived"], &result["waiver"]["found"]),
+        (&json!("passed"), &json!(true), &json!("failed"))
+    );
+    assert_eq!((&result["message"], &result["rule"]), (&json!("1 failures (require 0)"), &rule));
+    assert_eq!(world.send("?branch=topic", &[("adds", "failed")]).await["qualityGate"]["passed"], false);
+    let past = world.get(&format!("/{gate}/evaluations")).await;
+    assert_eq!(past["evaluations"][1]["details"][0]["waiver"]["id"], made["id"], "{past}");
+
+    let one = format!("/{gate}/waivers/{}", made["id"].as_str().unwrap());
+    world.server.delete(&world.ada.token, &world.path(&one)).await.expect(200);
+    assert_eq!(world.send("?branch=main", &[("adds", "failed")]).await["qualityGate"]["passed"], false);
+    let listed = world.get(&format!("/{gate}/waivers")).await["waivers"][0].clone();
+    assert_eq!((&listed["active"], &listed["revoked_by"]), (&json!(false), &json!(world.ada.user)), "{listed}");
+    // What was evaluated with it stands.
+    assert_eq!(world.get(&format!("/{gate}/evaluations")).await["evaluations"][2]["passed"], true);
+
+    waive(body).await.expect(201);
+    assert_eq!(world.send("?branch=main", &[("adds", "failed")]).await["qualityGate"]["passed"], true);
+    // Lives longer than a session.
+    let token = world.server.api_token(&world.ada, &["upload", "read"]).await;
+    world.server.advance(3 * 86_400);
+    let listed = world.server.get(&token, &waivers).await.expect(200);
+    assert_eq!(listed["waivers"][0]["active"], false, "{listed}");
+    let headers = [("authorization", format!("Bearer {token}"))];
+    let report =
+        json!({"results": {"tool": {"name": "t"}, "tests": [{"name": "adds", "status": "failed", "duration": 1}]}});
+    let late = world.server.call(Method::POST, "/api/v1/reports?branch=main", &headers, Some(report)).await.expect(201);
+    assert_eq!(late["qualityGate"]["passed"], false, "{late}");
+}
+
+#[tokio::test]
+async fn a_waiver_for_a_run_counts_when_the_gate_is_evaluated_again() {
+    let world = World::new().await;
+    let gate = world.gate(zero()).await;
+    let failed = world.send("?branch=main", &[("adds", "failed")]).await;
+    let run = failed["run_id"].as_str().unwrap();
+    let of_run = || async {
+        let path = format!("/api/v1/runs/{run}/quality-gates");
+        world.server.get(&world.ada.token, &path).await.expect(200)["evaluations"].clone()
+    };
+    let before = of_run().await;
+    assert_eq!((&before[0]["passed"], &before[0]["gate_name"]), (&json!(false), &json!("Green")), "{before}");
+    let body = json!({"rule": before[0]["details"][0]["rule"], "run_id": run, "reason": "a hotfix"});
+    let made = world.server.post(&world.ada.token, &world.path(&format!("/{gate}/waivers")), body).await.expect(201);
+    let usual = world.server.now() + chrono::TimeDelta::days(14);
+    assert_eq!(made["expires_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), usual);
+    let again = world.path(&format!("/{gate}/evaluate"));
+    let again = world.server.post(&world.ada.token, &again, json!({"report_id": failed["id"]})).await.expect(200);
+    assert_eq!((&again["passed"], &again["rules"][0]["waived"]), (&json!(true), &json!(true)), "{again}");
+    let after = of_run().await;
+    assert_eq!((after.as_array().unwrap().len(), &after[0]["passed"]), (1, &json!(true)));
+    assert_eq!(world.send("?branch=main", &[("adds", "failed")]).await["qualityGate"]["passed"], false);
+    let unknown = "/api/v1/runs/019aab10-0000-7000-8000-00000000ffff/quality-gates";
+    world.server.get(&world.ada.token, unknown).await.refused(404, "run_not_found");
+}
+
+#[tokio::test]
+async fn a_waiver_says_what_is_wrong_with_it_and_only_maintainers_make_one() {
+    let world = World::new().await;
+    let gate = world.gate(zero()).await;
+    let path = world.path(&format!("/{gate}/waivers"));
+    let waive = |body: Value| world.server.post(&world.ada.token, &path, body);
+    let rule = json!({"type": "zero_failures"});
+    let refused = waive(json!({"rule": {"type": "nonsense"}, "reason": " ", "expires_at": "soon"})).await;
+    let refused = refused.refused(400, "invalid_gate");
+    let fields: Vec<_> = refused["details"].as_array().unwrap().iter().map(|one| one["field"].clone()).collect();
+    assert_eq!(json!(fields), json!(["reason", "run_id", "expires_at", "rule.type"]), "{refused}");
+    let late = (world.server.now() + chrono::TimeDelta::days(91)).to_rfc3339();
+    let well = json!({"rule": rule, "branch": "main", "reason": "r"});
+    let with = |name: &str, value: Value| {
+        let mut body = well.clone();
+        body[name] = value;
+        body
+    };
+    waive(with("expires_at", json!(late))).await.refused(400, "invalid_expiry");
+    waive(with("expires_at", json!("2001-01-01T00:00:00Z"))).await.refused(400, "invalid_expiry");
+    waive(with("rule", json!({"type": "no_new_failures"}))).await.refused(409, "rule_not_found");
+    let foreign = json!({"rule": rule, "run_id": "019aab10-0000-7000-8000-00000000ffff", "reason": "r"});
+    waive(foreign).await.refused(400, "invalid_request");
+    let unknown = world.path(&format!("/{gate}/waivers/nonsense"));
+    world.server.delete(&world.ada.token, &unknown).await.refused(404, "waiver_not_found");
+
+    let eve = world.server.register("eve@example.com").await;
+    world.server.join(world.ada.team, eve.user, scaledtest_domain::TeamRole::Readonly).await;
+    world.server.post(&eve.token, &path, well.clone()).await.refused(403, "forbidden");
+    let headers = [("authorization", format!("Bearer {}", world.ada.token)), ("idempotency-key", "k".to_owned())];
+    let first = world.server.call(Method::POST, &path, &headers, Some(well.clone())).await.expect(201);
+    assert_eq!(
+        world.server.call(Method::POST, &path, &headers, Some(well.clone())).await.expect(201)["id"],
+        first["id"]
+    );
+    world
+        .server
+        .call(Method::POST, &path, &headers, Some(with("reason", json!("s"))))
+        .await
+        .refused(422, "idempotency_key_reused");
+    assert_eq!(world.get(&format!("/{gate}/waivers")).await["total"], 1);
+}
+
+#[tokio::test]
+async fn scopes_know_owners_and_new_tests_have_to_be_stable() {
+    let world = World::new().await;
+    let owned = |owner: &str| json!({"type": "zero_failures", "scope": {"owner": owner}});
+    let rules = json!([owned("payments"), owned("search"), {"type": "new_tests_stable", "params": {"runs": 2}}]);
+    world.gate(json!({"name": "Owners", "rules": rules})).await;
+    let world = &world;
+    let send = |tests: Value| {
+        let report = json!({"results": {"tool": {"name": "t"}, "tests": tests}});
+        let headers = [("authorization", format!("Bearer {}", world.ada.token))];
+        async move {
+            let path = "/api/v1/reports?branch=main";
+            world.server.advance(1);
+            let answer = world.server.call(Method::POST, path, &headers, Some(report)).await.expect(201);
+            let rules = answer["qualityGate"]["gates"][0]["rules"].as_array().unwrap().clone();
+            rules.iter().map(|rule| (rule["passed"] == true, rule["actual"].as_f64().unwrap())).collect::<Vec<_>>()
+        }
+    };
+    let test = |name: &str, status: &str, owner: Value| json!({"name": name, "status": status, "duration": 1, "labels": {"owner": owner}});
+    let pays = |status: &str| test("pays", status, json!("payments"));
+    let finds = || test("finds", "passed", json!(["search", "payments"]));
+    let first = send(json!([pays("failed"), finds(), finds()])).await;
+    assert_eq!(first, [(false, 1.0), (true, 0.0), (false, 1.0)]);
+    // Now both are known; what is new ran once only.
+    let second = send(json!([pays("passed"), finds(), test("sorts", "passed", json!("search"))])).await;
+    assert_eq!(second, [(true, 0.0), (true, 0.0), (false, 1.0)]);
+    let third = send(json!([pays("passed"), finds(), test("sorts", "passed", json!("search"))])).await;
+    assert_eq!(third, [(true, 0.0), (true, 0.0), (true, 0.0)]);
+}

@@ -28,9 +28,13 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
-/// Quality gates and their evaluations, beside [`History`].
+/// Quality gates, their waivers and evaluations, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct Gates;
+
+/// What gates look at, beside [`Gates`].
+#[derive(Debug, Clone, Copy)]
+pub struct Judging;
 
 /// The audit log, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +53,10 @@ impl ReadModels for History {
 }
 
 impl ReadModels for Gates {
+    const NAMES: &'static [&'static str] = &["access", "gates"];
+}
+
+impl ReadModels for Judging {
     const NAMES: &'static [&'static str] = &["access", "reports", "history", "gates"];
 }
 

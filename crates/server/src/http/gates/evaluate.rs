@@ -6,7 +6,7 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Faults, JsonBody, Pairs, PathId, PathIds, after_write, prefers_async},
-        read_models::WaitMin,
+        read_models::{Judging, WaitMin},
     },
 };
 use axum::{
@@ -63,7 +63,7 @@ pub(super) async fn evaluate_gate(
     State(app): State<AppState>,
     caller: Caller,
     PathIds(team, gate): GatePath,
-    _wait: WaitMin<Gates>,
+    _wait: WaitMin<Judging>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, ApiError> {
@@ -134,7 +134,7 @@ pub(super) async fn get_run_gates(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<RunId>,
-    _wait: WaitMin<Gates>,
+    _wait: WaitMin<Judging>,
 ) -> Result<Json<dto::OfRun>, ApiError> {
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
@@ -191,7 +191,7 @@ pub(super) async fn preview_gate(
     State(app): State<AppState>,
     caller: Caller,
     PathId(team): TeamPath,
-    _wait: WaitMin<Gates>,
+    _wait: WaitMin<Judging>,
     JsonBody(body): JsonBody<PreviewBody>,
 ) -> Result<Json<Preview>, ApiError> {
     let team = reader(&caller, &team)?;

@@ -50,7 +50,7 @@ function Line({ result, action, who }: { result: RuleOutcome; action: ReactNode;
           {result.status === "error" ? null : (
             <span className="whitespace-nowrap tabular-nums">
               <span className="sr-only">Actual </span><strong className={cx("font-semibold", failed && text)}>{actually(type, result.actual)}</strong>
-              <span className="text-muted-foreground"> of expected {expected(type, result.rule, result.threshold)}</span>
+              <span className="text-muted-foreground">, expected {expected(type, result.rule, result.threshold)}</span>
             </span>
           )}
           {result.level === "warn" && <Badge tone="warn">warning only</Badge>}

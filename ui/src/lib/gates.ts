@@ -108,7 +108,7 @@ export function expected(type: GateRuleType, rule: GateRule | null, threshold: n
     case "required_tests": return formatCount(threshold);
     case "flaky_budget": return `≥ ${percent(threshold * 100)}`;
     case "duration_regression": return typeof ratio === "number" ? `0 over ${trimmed(ratio, 2)}×` : "0";
-    case "no_regressions": return typeof least === "number" ? `0 with ≥ ${percent(least * 100)}` : "0";
+    case "no_regressions": return typeof least === "number" ? `0 at ≥ ${percent(least * 100)}` : "0";
     default: return formatCount(threshold);
   }
 }
@@ -132,11 +132,17 @@ export function scopeWords(rule: GateRule | null): string {
 /** A rule on one line: `Pass Rate ≥ 95 % (warning; tag smoke)`. */
 export function ruleWords(rule: GateRule): string {
   const { type, params = {}, level } = rule;
-  const first = Object.values(params).find((value) => typeof value === "number") ?? 0;
-  const asked = type === "required_tests" ? (Array.isArray(params.globs) ? params.globs.join(", ") : "") : expected(type, rule, type === "duration_regression" || type === "no_regressions" || type === "new_tests_stable" ? 0 : first);
-  const bare = KINDS[type].fields.length === 0 || type === "new_tests_stable";
   const rest = [level === "warn" ? "warning" : "", scopeWords(rule)].filter((word) => word !== "").join("; ");
-  return `${kindName(type)}${bare ? "" : ` ${asked}`}${rest === "" ? "" : ` (${rest})`}`;
+  return [kindName(type), asked(type, params, rule), rest && `(${rest})`].filter((word) => word !== "").join(" ");
+}
+
+function asked(type: GateRuleType, params: Record<string, number | string[]>, rule: GateRule): string {
+  if (!Object.hasOwn(KINDS, type) || KINDS[type].fields.length === 0) return "";
+  if (Array.isArray(params.globs)) return params.globs.join(", ");
+  const number = Object.values(params).find((value) => typeof value === "number") ?? 0;
+  if (type === "new_tests_stable") return number > 1 ? `${formatCount(number)}×` : "";
+  // These ask for none, under a condition.
+  return expected(type, rule, number).replace(/^0 /, "");
 }
 
 /** One shape for results of uploads and of the history. */

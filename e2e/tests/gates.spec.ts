@@ -15,7 +15,7 @@ const report = (failed: number): unknown => ({
   },
 });
 
-test("a gate is tried on past runs, made, judges an upload as it comes, and one of its rules is waived", async ({ page, signedUp }) => {
+test("a gate is tried on past runs, made, read, changed and deleted", async ({ page, signedUp }) => {
   test.slow();
   const { account, client } = signedUp;
   for (const { branch, commit, report: past } of shopHistory()) await client.upload(past, { project: "shop", branch, commit });
@@ -74,10 +74,47 @@ test("a gate is tried on past runs, made, judges an upload as it comes, and one 
     await inspect(page, "gates");
   });
 
+  await test.step("edit, disable and delete it", async () => {
+    await card.getByRole("button", { name: "Edit Main" }).click();
+    await page.getByLabel("Name", { exact: true }).fill("Trunk");
+    await page.getByRole("button", { name: "Remove rule 3" }).click();
+    await inspect(page, "gates-edit");
+    await page.getByRole("button", { name: "Save Changes" }).click();
+    const trunk = page.getByRole("region", { name: "Trunk", exact: true });
+    await expect(trunk.getByRole("list", { name: "Rules" }).getByRole("listitem")).toHaveCount(2);
+    await trunk.getByRole("button", { name: "Disable Trunk" }).click();
+    await expect(trunk.getByText("Inactive")).toBeVisible();
+    expect((await client.upload(report(9), { branch: "main" })).qualityGate).toBeUndefined();
+    await trunk.getByRole("button", { name: "Delete Trunk" }).click();
+    await expect(page.getByRole("alertdialog")).toContainText("Its evaluations and waivers go with it");
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete gate" }).click();
+    await expect(page.getByText("No quality gates yet")).toBeVisible();
+  });
+});
+
+test("an upload is judged as it comes, and a rule is waived and holds again", async ({ page, signedUp }) => {
+  test.slow();
+  const { account, client } = signedUp;
+  for (const { branch, commit, report: past } of shopHistory().slice(0, 3)) await client.upload(past, { project: "shop", branch, commit });
+  await client.gates.createQualityGate(client.teamId ?? "", {
+    name: "Main",
+    branches: ["main"],
+    rules: [
+      { type: "pass_rate", params: { threshold: 92 } },
+      { type: "no_regressions" },
+      { type: "required_tests", params: { globs: ["logs out"] }, level: "warn", scope: { path: "**/account.spec.js" } },
+    ],
+  });
+  await signIn(page, account);
+  await page.getByRole("link", { name: "Quality Gates" }).click();
+  const card = page.getByRole("region", { name: "Main", exact: true });
+  await card.getByRole("button", { name: "View History" }).click();
+  await expect(card.getByText("It has judged nothing yet.")).toBeVisible();
+
   await test.step("an upload is judged, and the page shows it without a reload", async () => {
     const answer = await client.upload(report(4), { project: "shop", branch: "main", run_id: "live" });
     expect(answer.qualityGate).toMatchObject({ passed: false, status: "failed" });
-    await expect(card.getByRole("list", { name: "History of Main" }).getByRole("listitem")).toHaveCount(2);
+    await expect(card.getByRole("list", { name: "History of Main" }).getByRole("listitem")).toHaveCount(1);
     await page.goto(`/runs/${answer.run_id}`);
     const rules = page.getByRole("list", { name: "Rules of Main" }).getByRole("listitem");
     await expect(rules).toHaveCount(3);
@@ -115,23 +152,6 @@ test("a gate is tried on past runs, made, judges an upload as it comes, and one 
     await waivers.getByRole("button", { name: /Revoke/ }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Revoke waiver" }).click();
     await expect(waivers).toContainText("Revoked");
-  });
-
-  await test.step("edit, disable and delete it", async () => {
-    await card.getByRole("button", { name: "Edit Main" }).click();
-    await page.getByLabel("Name", { exact: true }).fill("Trunk");
-    await page.getByRole("button", { name: "Remove rule 3" }).click();
-    await inspect(page, "gates-edit");
-    await page.getByRole("button", { name: "Save Changes" }).click();
-    const trunk = page.getByRole("region", { name: "Trunk", exact: true });
-    await expect(trunk.getByRole("list", { name: "Rules" }).getByRole("listitem")).toHaveCount(2);
-    await trunk.getByRole("button", { name: "Disable Trunk" }).click();
-    await expect(trunk.getByText("Inactive")).toBeVisible();
-    expect((await client.upload(report(9), { branch: "main" })).qualityGate).toBeUndefined();
-    await trunk.getByRole("button", { name: "Delete Trunk" }).click();
-    await expect(page.getByRole("alertdialog")).toContainText("Its evaluations and waivers go with it");
-    await page.getByRole("alertdialog").getByRole("button", { name: "Delete gate" }).click();
-    await expect(page.getByText("No quality gates yet")).toBeVisible();
   });
 });
 

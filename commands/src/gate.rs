@@ -123,7 +123,7 @@ impl Decider for Gate {
             Command::Change { definition, .. } if state.definition.as_ref() == Some(&definition) => Vec::new(),
             Command::Change { gate, definition } => vec![Event::Changed(Changed { gate, definition })],
             Command::Delete { gate } => vec![Event::Deleted(Deleted { gate })],
-            Command::Waive { gate, waiver } => waive(state, gate, waiver, at)?,
+            Command::Waive { gate, waiver } => waive(state, gate, *waiver, at)?,
             Command::Revoke { gate, waiver, by } => match state.waivers.iter().find(|(id, _)| *id == waiver) {
                 None => return Err(Reject::NoSuchWaiver),
                 Some((_, None)) => Vec::new(),
@@ -149,7 +149,7 @@ impl Decider for Gate {
     }
 }
 
-fn waive(state: &State, gate: GateId, waiver: Box<Waiver>, at: DateTime<Utc>) -> Result<Vec<Event>, Reject> {
+fn waive(state: &State, gate: GateId, waiver: Waiver, at: DateTime<Utc>) -> Result<Vec<Event>, Reject> {
     if state.waivers.iter().any(|(id, _)| *id == waiver.id) {
         return Ok(Vec::new());
     }
@@ -163,7 +163,7 @@ fn waive(state: &State, gate: GateId, waiver: Box<Waiver>, at: DateTime<Utc>) ->
     if state.waivers.iter().filter(holds).count() >= MOST_WAIVERS {
         return Err(Reject::TooManyWaivers);
     }
-    Ok(vec![Event::RuleWaived(Box::new(RuleWaived { gate, waiver: *waiver }))])
+    Ok(vec![Event::RuleWaived(Box::new(RuleWaived { gate, waiver }))])
 }
 
 #[cfg(test)]

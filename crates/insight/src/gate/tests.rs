@@ -162,7 +162,7 @@ fn waiver(rule: &Rule) -> Waiver {
 #[test]
 fn a_waived_rule_lets_pass_and_says_what_it_found() {
     let (broken, other) = (rule(Check::ZeroFailures), rule(Check::MinTestCount { threshold: 11 }));
-    let waived = evaluate(&[broken.clone()], &run(), &[waiver(&broken)]);
+    let waived = evaluate(std::slice::from_ref(&broken), &run(), &[waiver(&broken)]);
     assert_eq!((waived.outcome, waived.results[0].status), (Outcome::Passed, RuleStatus::Failed));
     assert_eq!(waived.results[0].waiver, Some(waiver(&broken)));
     let both = [broken.clone(), other.clone()];
@@ -170,7 +170,7 @@ fn a_waived_rule_lets_pass_and_says_what_it_found() {
     let stricter = Rule { level: Level::Warn, ..broken.clone() };
     assert_eq!(evaluate(&[broken], &run(), &[waiver(&stricter)]).outcome, Outcome::Failed);
     let holds = rule(Check::MinTestCount { threshold: 1 });
-    assert_eq!(evaluate(&[holds.clone()], &run(), &[waiver(&holds)]).results[0].waiver, None);
+    assert_eq!(evaluate(std::slice::from_ref(&holds), &run(), &[waiver(&holds)]).results[0].waiver, None);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn no_waiver_makes_a_run_green_in_which_no_test_ran_or_a_shard_is_missing() {
     let asked = rule(Check::ZeroFailures);
     let sharded = Inputs { missing_shards: 1, ..run() };
     for (inputs, outcome) in [(Inputs::default(), Outcome::Error), (sharded, Outcome::Incomplete)] {
-        assert_eq!(evaluate(&[asked.clone()], &inputs, &[waiver(&asked)]).outcome, outcome);
+        assert_eq!(evaluate(std::slice::from_ref(&asked), &inputs, &[waiver(&asked)]).outcome, outcome);
     }
 }
 

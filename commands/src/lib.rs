@@ -3,6 +3,8 @@
 //! Pure: time, new ids and looked-up facts come in through the command; nothing here reads a clock or a socket.
 
 pub mod claim;
+pub mod evaluation;
+pub mod gate;
 pub mod invitation;
 pub mod project;
 pub mod publisher;
@@ -12,6 +14,8 @@ pub mod token;
 pub mod user;
 
 pub use claim::Claim;
+pub use evaluation::Evaluation;
+pub use gate::Gate;
 pub use invitation::Invitation;
 pub use project::Project;
 pub use publisher::Publisher;

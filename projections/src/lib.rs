@@ -12,6 +12,7 @@ pub mod copy;
 mod drive;
 mod feed;
 mod fresh;
+pub mod gates;
 pub mod history;
 mod positions;
 mod projection;
@@ -36,7 +37,13 @@ use std::sync::Arc;
 
 /// Every projection, in the order in which they are rebuilt.
 pub fn all() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(access::Access), Arc::new(reports::Reports), Arc::new(history::History), Arc::new(audit::Audit)]
+    vec![
+        Arc::new(access::Access),
+        Arc::new(reports::Reports),
+        Arc::new(history::History),
+        Arc::new(gates::Gates),
+        Arc::new(audit::Audit),
+    ]
 }
 
 /// Brings the tables that are not projections (`ops`, `auth`) up to date. Safe to call from several processes at once.

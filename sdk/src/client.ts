@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
+import { Gates } from "./gates.ts";
 import { Insight } from "./insight.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
@@ -49,6 +50,8 @@ export class ScaledTest {
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** What the histories of the team's tests say. */
   readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
+  /** What runs have to keep. */
+  readonly gates = new Gates((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;

@@ -1,5 +1,6 @@
 export { ScaledTest, type ClientOptions } from "./client.ts";
 export { ApiError } from "./error.ts";
+export type * from "./gates.ts";
 export type * from "./insight.ts";
 export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
 export { comparePositions, isPosition } from "./position.ts";

@@ -833,6 +833,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/quality-gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the quality gates say of a run
+         * @description The newest evaluation of each gate.
+         */
+        get: operations["get_run_gates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/results": {
         parameters: {
             query?: never;
@@ -999,6 +1019,141 @@ export interface paths {
         head?: never;
         /** Give a member another role */
         patch: operations["change_member"];
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A team's quality gates */
+        get: operations["list_gates"];
+        put?: never;
+        /** Create a quality gate */
+        post: operations["create_gate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try rules on past runs without saving them */
+        post: operations["preview_gate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/{gate_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a quality gate */
+        get: operations["get_gate"];
+        /**
+         * Replace a quality gate
+         * @description All of it: without a description it has none, and without `enabled` it is.
+         */
+        put: operations["update_gate"];
+        post?: never;
+        /** Delete a quality gate with its evaluations */
+        delete: operations["delete_gate"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/{gate_id}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate a quality gate now
+         * @description Also one that is not enabled. Without a body: for the team's newest report.
+         */
+        post: operations["evaluate_gate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/{gate_id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a gate said before */
+        get: operations["list_gate_evaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/{gate_id}/waivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A gate's waivers */
+        get: operations["list_waivers"];
+        put?: never;
+        /**
+         * Waive a rule
+         * @description For one run or one branch. What was evaluated stands: evaluate again to see the difference.
+         */
+        post: operations["waive_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/quality-gates/{gate_id}/waivers/{waiver_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a waiver
+         * @description What was evaluated with it stands.
+         */
+        delete: operations["revoke_waiver"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/teams/{team_id}/tokens": {
@@ -1547,6 +1702,21 @@ export interface components {
             /** @description Newest first. */
             users: components["schemas"]["AdminUser"][];
         };
+        /** @description A waiver, as it was when it let a rule pass. */
+        AppliedWaiver: {
+            /** Format: date-time */
+            expires_at: string;
+            /** @description What the rule found: `failed` or `error`. */
+            found: string;
+            /** Format: uuid */
+            id: string;
+            reason: string;
+            /**
+             * Format: uuid
+             * @description Who answers for it.
+             */
+            user_id: string;
+        };
         /** @description A file that the reporter names; the path belongs to the machine that ran the test. */
         Attachment: {
             content_type: string;
@@ -2001,6 +2171,13 @@ export interface components {
         Errors: {
             errors: components["schemas"]["ErrorCluster"][];
         };
+        EvaluateGate: {
+            /**
+             * Format: uuid
+             * @description The team's newest report when absent.
+             */
+            report_id?: string | null;
+        };
         /** @description A run that shows that a test is flaky. */
         Evidence: components["schemas"]["Point"] & {
             /** @description `attempt`: failed and passed in one run; `commit`: in different runs of one commit; `flip`: failed once between passes. */
@@ -2107,6 +2284,140 @@ export interface components {
         ForgotPassword: {
             /** @example ada@example.com */
             email: string;
+        };
+        /** @description An evaluation, just made. */
+        GateEvaluated: {
+            /** Format: uuid */
+            gate_id: string;
+            /** Format: uuid */
+            id: string;
+            passed: boolean;
+            /** Format: uuid */
+            report_id: string;
+            rules: components["schemas"]["GateRuleResult"][];
+            /** Format: uuid */
+            run_id: string;
+            /** @description `passed`, `failed`, `error` (a rule could not be evaluated), or `incomplete` (shards are missing). */
+            status: string;
+        };
+        /** @description An evaluation of the past. */
+        GateEvaluation: {
+            /** @description What the run was compared with. */
+            baseline?: Record<string, never> | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Objects as in the answer to an upload, but with `type` instead of `metric`. */
+            details: Record<string, never>[];
+            /** Format: uuid */
+            gate_id: string;
+            /** @description The gate's name then. */
+            gate_name: string;
+            /** Format: uuid */
+            id: string;
+            passed: boolean;
+            /** Format: uuid */
+            report_id: string;
+            /** Format: uuid */
+            run_id: string;
+            /** @description As when it was made. */
+            status: string;
+        };
+        GateEvaluationList: {
+            /** @description Newest first. */
+            evaluations: components["schemas"]["GateEvaluation"][];
+            /** @description How many there are on this page. */
+            total: number;
+        };
+        /** @description One of them. */
+        GateOfUpload: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            passed: boolean;
+            rules: components["schemas"]["GateRuleResult"][];
+            /** @description As above. */
+            status: string;
+        };
+        /** @description What they say of the newest runs. */
+        GatePreview: {
+            /** @description Runs that pass. */
+            passed: number;
+            /** @description Newest first. */
+            runs: components["schemas"]["GatePreviewRun"][];
+        };
+        /** @description What the rules say of a run. */
+        GatePreviewRun: {
+            branch?: string | null;
+            build?: string | null;
+            commit?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            passed: boolean;
+            rules: components["schemas"]["GateRuleResult"][];
+            /** Format: uuid */
+            run_id: string;
+            status: string;
+        };
+        /** @description What became of a rule. */
+        GateRuleResult: {
+            /** Format: double */
+            actual: number;
+            /** @description Names of tests, or globs, that speak against it; the first few. */
+            examples: string[];
+            /** @description `block`, or `warn`: then it decides nothing. */
+            level: string;
+            message: string;
+            /** @description The rule's type. */
+            metric: string;
+            /** @description It holds, or it was waived. */
+            passed: boolean;
+            /** @description The rule as it was asked: {type, params, level, scope}. */
+            rule: Record<string, never>;
+            /** @description `passed`, `failed`, or `error`: it could not be evaluated. `passed` also if it was waived. */
+            status: string;
+            /** Format: double */
+            threshold: number;
+            /** @description Whether it passed only because it was waived. */
+            waived: boolean;
+            waiver?: components["schemas"]["AppliedWaiver"] | null;
+        };
+        /** @description A waiver of a rule of a gate. */
+        GateWaiver: {
+            /** @description Whether it holds now: neither revoked nor expired. */
+            active: boolean;
+            /** @description or the branch. */
+            branch?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: uuid */
+            gate_id: string;
+            /** Format: uuid */
+            id: string;
+            reason: string;
+            /** Format: date-time */
+            revoked_at?: string | null;
+            /** Format: uuid */
+            revoked_by?: string | null;
+            /** @description As it was when it was waived. */
+            rule: Record<string, never>;
+            /**
+             * Format: uuid
+             * @description The run that it is for,
+             */
+            run_id?: string | null;
+            /**
+             * Format: uuid
+             * @description Who answers for it.
+             */
+            user_id: string;
+        };
+        /** @description A gate's waivers. */
+        GateWaiverList: {
+            total: number;
+            /** @description Newest first, also those that are over; 200 at most. */
+            waivers: components["schemas"]["GateWaiver"][];
         };
         HandedReset: {
             /** Format: date-time */
@@ -2236,6 +2547,13 @@ export interface components {
             /** Format: uuid */
             run_id: string;
         };
+        /** @description Rules to be tried. */
+        PreviewGate: {
+            branches?: string[];
+            rules: Record<string, never>[];
+            /** @description On how many runs, 1 to 50; 10 otherwise. */
+            runs?: number | null;
+        };
         /** @description A suite of tests inside a team. */
         Project: {
             /** @description Those with the latest runs, latest first; at most 50. */
@@ -2287,6 +2605,38 @@ export interface components {
         Projects: {
             /** @description By name. */
             projects: components["schemas"]["Project"][];
+        };
+        /** @description A quality gate. */
+        QualityGate: {
+            /** @description Globs of the branches that it is for; every branch if there is none. */
+            branches: string[];
+            /** Format: date-time */
+            created_at: string;
+            description?: string | null;
+            enabled: boolean;
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @description Objects {type, params, level, scope}; see docs/gates.md. */
+            rules: Record<string, never>[];
+            /** Format: uuid */
+            team_id: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description What the team's gates say of an upload. */
+        QualityGateAnswer: {
+            /** @description Newest gate first. */
+            gates: components["schemas"]["GateOfUpload"][];
+            /** @description Whether the build may go on. */
+            passed: boolean;
+            /** @description `passed`, `failed`, `error`, `incomplete`; `pending`: not evaluated in time; `not_applicable`: no gate is for this branch. */
+            status: string;
+        };
+        QualityGateList: {
+            /** @description Newest first. */
+            quality_gates: components["schemas"]["QualityGate"][];
+            total: number;
         };
         /** @description The original document. */
         Raw: {
@@ -2506,6 +2856,11 @@ export interface components {
         RunDetail: components["schemas"]["Run"] & {
             /** @description Oldest first. */
             report_list: components["schemas"]["Report"][];
+        };
+        /** @description What the gates say of a run. */
+        RunQualityGates: {
+            /** @description The newest of each gate, newest gate first. */
+            evaluations: components["schemas"]["GateEvaluation"][];
         };
         RunVerdict: {
             baseline?: components["schemas"]["Baseline"] | null;
@@ -3018,6 +3373,7 @@ export interface components {
             /** @description `report accepted`. */
             message: string;
             name: string;
+            qualityGate?: components["schemas"]["QualityGateAnswer"] | null;
             /**
              * Format: int64
              * @description Results that were stored.
@@ -3094,6 +3450,36 @@ export interface components {
         VerifyEmail: {
             /** @description Of the link. */
             token: string;
+        };
+        /** @description A rule that need not hold for a while. */
+        WaiveRule: {
+            /** @description or the branch, by its name. */
+            branch?: string | null;
+            /**
+             * Format: date-time
+             * @description At most 90 days away; 14 days when absent.
+             */
+            expires_at?: string | null;
+            /** @description 1 to 1,000 characters. */
+            reason: string;
+            /** @description One of the gate's rules, as it is read: {type, params, level, scope}. */
+            rule: Record<string, never>;
+            /**
+             * Format: uuid
+             * @description The run that it is for,
+             */
+            run_id?: string | null;
+        };
+        /** @description All of what a gate asks. */
+        WriteQualityGate: {
+            /** @description Globs of the branches that it is for. */
+            branches?: string[];
+            description?: string | null;
+            /** @description True when absent; not read when a gate is created. */
+            enabled?: boolean | null;
+            name: string;
+            /** @description Objects {type, params, level, scope}, at most 50. */
+            rules: Record<string, never>[];
         };
     };
     responses: never;
@@ -5737,6 +6123,45 @@ export interface operations {
             };
         };
     };
+    get_run_gates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunQualityGates"];
+                };
+            };
+            /** @description run_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_run_results: {
         parameters: {
             query?: {
@@ -6558,6 +6983,636 @@ export interface operations {
             };
             /** @description last_owner: a team keeps at least one */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_gates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityGateList"];
+                };
+            };
+            /** @description not_a_member; insufficient_scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_gate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteQualityGate"];
+            };
+        };
+        responses: {
+            /** @description Created, and enabled */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityGate"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not_a_member; maintainers and owners only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too_many_gates; gate_deleted: the gate of the key is gone, use a new key */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    preview_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewGate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatePreview"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not_a_member */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityGate"];
+                };
+            };
+            /** @description not_a_member */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    update_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteQualityGate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QualityGate"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not_a_member; maintainers and owners only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    delete_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description not_a_member; maintainers and owners only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    evaluate_gate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EvaluateGate"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateEvaluated"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not_a_member */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found, report_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description projection_lagging: the histories do not have the report yet */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_gate_evaluations: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100; 20 otherwise. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateEvaluationList"];
+                };
+            };
+            /** @description not_a_member */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_waivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateWaiverList"];
+                };
+            };
+            /** @description not_a_member */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    waive_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                team_id: string;
+                gate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WaiveRule"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GateWaiver"];
+                };
+            };
+            /** @description Faulty fields, each named in details; invalid_expiry */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not_a_member; maintainers and owners only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description rule_not_found: the gate asks something else now; too_many_waivers */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    revoke_waiver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+                gate_id: string;
+                waiver_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description not_a_member; maintainers and owners only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description gate_not_found; waiver_not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -42,6 +42,7 @@ function throttledRefresh() {
   const runs = new Set<string>();
   let lists = false;
   let everything = false;
+  let gates = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const flush = () => {
@@ -52,11 +53,13 @@ function throttledRefresh() {
       void queryClient.invalidateQueries({ queryKey: keys.projects() });
       void queryClient.invalidateQueries({ queryKey: keys.insight() });
     }
+    if (gates) void queryClient.invalidateQueries({ queryKey: keys.gates() });
     if (everything) void queryClient.invalidateQueries({ queryKey: keys.run("").slice(0, -1) });
     else for (const id of runs) void queryClient.invalidateQueries({ queryKey: keys.run(id) });
     runs.clear();
     lists = false;
     everything = false;
+    gates = false;
   };
 
   return {
@@ -66,12 +69,17 @@ function throttledRefresh() {
         if (message.run_id) runs.add(message.run_id);
       } else if (message.type === "report.deleted") {
         everything = true;
+      } else if (message.type === "gate.evaluated") {
+        if (message.run_id) runs.add(message.run_id);
+        gates = true;
+      } else if (message.type.startsWith("gate.")) {
+        gates = true;
       } else if (message.type.startsWith("token.")) {
         void queryClient.invalidateQueries({ queryKey: keys.tokens() });
       } else {
         void refreshPeople(message.type);
       }
-      if (lists || everything) timer ??= setTimeout(flush, REFRESH_EVERY);
+      if (lists || everything || gates) timer ??= setTimeout(flush, REFRESH_EVERY);
     },
     stop() {
       clearTimeout(timer);

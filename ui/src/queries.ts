@@ -41,6 +41,7 @@ export const keys = {
   reports: () => scope("reports"),
   projects: () => scope("projects"),
   insight: () => scope("insight"),
+  gates: () => scope("gates"),
   tokens: () => scope("tokens"),
   team: () => scope("detail"),
   members: () => scope("members"),

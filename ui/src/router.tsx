@@ -188,6 +188,11 @@ const teamPages = [
   }),
   createRoute({
     getParentRoute: () => inTeam,
+    path: "/quality-gates",
+    component: lazyRouteComponent(() => import("./routes/gates/Gates.tsx"), "Gates"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
     path: "/tokens",
     component: lazyRouteComponent(() => import("./routes/tokens/Tokens.tsx"), "Tokens"),
   }),

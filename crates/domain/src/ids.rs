@@ -42,6 +42,12 @@ id! {
     InvitationId;
     /// A CI workflow that a team trusts to upload without a secret.
     PublisherId;
+    /// A quality gate.
+    GateId;
+    /// A waiver of one of a gate's rules.
+    WaiverId;
+    /// One evaluation of a quality gate.
+    EvaluationId;
     /// A suite of tests inside a team.
     ProjectId;
     /// One uploaded document.

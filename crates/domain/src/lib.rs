@@ -7,6 +7,7 @@ mod commit;
 mod decider;
 mod error;
 pub mod events;
+pub mod gate;
 pub mod identity;
 mod ids;
 mod position;

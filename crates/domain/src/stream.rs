@@ -20,13 +20,17 @@ pub enum Kind {
     Project,
     /// A report.
     Report,
+    /// A quality gate.
+    Gate,
+    /// One evaluation of a quality gate: made once, never changed.
+    Evaluation,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -34,6 +38,8 @@ impl Kind {
         Self::Publisher,
         Self::Project,
         Self::Report,
+        Self::Gate,
+        Self::Evaluation,
         Self::Claim,
     ];
 
@@ -47,6 +53,8 @@ impl Kind {
             Self::Publisher => "publisher",
             Self::Project => "project",
             Self::Report => "report",
+            Self::Gate => "gate",
+            Self::Evaluation => "evaluation",
             Self::Claim => "claim",
         }
     }

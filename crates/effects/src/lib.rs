@@ -1,16 +1,18 @@
 //! What has to happen in the world because of what stands in the log.
 //!
 //! A *reactor* does something once per event; a *reconciler* makes the world match, on a timer, and is harmless to repeat.
-//! So far there are two reconcilers, [`remove_orphan_chunks`] and [`erase_deleted_teams`], and [`send_mail`], which empties a
-//! queue in Postgres.
+//! So far there are three reconcilers, [`remove_orphan_chunks`], [`erase_deleted_teams`] and [`GateSweep`], and [`send_mail`],
+//! which empties a queue in Postgres.
 
 mod delete_report;
 mod erase_deleted_teams;
+mod evaluate_gates;
 mod remove_orphan_chunks;
 pub mod send_mail;
 
 pub use delete_report::delete_report;
 pub use erase_deleted_teams::{EraseError, erase_deleted_teams};
+pub use evaluate_gates::{Cause, GateError, GateSweep, evaluate_gate, evaluate_gates};
 pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};
 
 use scaledtest_domain::Clock;
@@ -23,10 +25,14 @@ use tokio_util::sync::CancellationToken;
 const JANITOR: Duration = Duration::from_secs(10 * 60);
 /// How often deleted teams are.
 const TEAMS: Duration = Duration::from_secs(5);
+/// How often reports that no gate has judged are.
+const GATES: Duration = Duration::from_secs(5);
 
 /// Runs every reconciler, at start and then on its timer, until cancelled.
 pub async fn run(log: EventLog, pool: PgPool, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    let work = async { tokio::join!(sweep_chunks(&log, &*clock), sweep_teams(&log, &pool, &*clock)) };
+    let work = async {
+        tokio::join!(sweep_chunks(&log, &*clock), sweep_teams(&log, &pool, &*clock), sweep_gates(&log, &pool, &*clock))
+    };
     stop.run_until_cancelled(Box::pin(work)).await;
 }
 
@@ -51,6 +57,18 @@ async fn sweep_teams(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
             Ok(0) => {}
             Ok(reports) => tracing::info!(reports, "erased the reports of deleted teams"),
             Err(error) => tracing::warn!(%error, "erasing the reports of deleted teams; trying again soon"),
+        }
+    }
+}
+
+async fn sweep_gates(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
+    let mut sweep = GateSweep::default();
+    loop {
+        tokio::time::sleep(GATES).await;
+        match sweep.round(log, pool, clock.now()).await {
+            Ok(0) => {}
+            Ok(reports) => tracing::info!(reports, "evaluated gates that nobody had evaluated"),
+            Err(error) => tracing::warn!(%error, "evaluating gates; trying again soon"),
         }
     }
 }

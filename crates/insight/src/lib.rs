@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod fisher;
 pub mod flakiness;
+pub mod gate;
 pub mod glob;
 pub mod mass_failure;
 mod observation;

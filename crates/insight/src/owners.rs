@@ -135,7 +135,7 @@ fn globs(pattern: &str) -> Vec<Glob> {
         None if inner.contains('/') => inner.to_owned(),
         None => format!("**/{inner}"),
     };
-    if base.is_empty() {
+    if inner.trim_start_matches('/').is_empty() {
         return vec![Glob::new("**")];
     }
     let below = Glob::new(&format!("{base}/**"));

@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{invitation, project, publisher, report, team, token, user},
+    events::{gate, invitation, project, publisher, report, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,6 +35,11 @@ pub const ACTIONS: &[&str] = &[
     "project.owners_changed",
     "publisher.removed",
     "publisher.trusted",
+    "quality_gate.created",
+    "quality_gate.deleted",
+    "quality_gate.rule_waived",
+    "quality_gate.updated",
+    "quality_gate.waiver_revoked",
     "report.deleted",
     "report.submitted",
     "team.created",
@@ -89,8 +94,24 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
             ("report.submitted", "report", id, Some(metadata))
         }
         Event::Report(report::Event::Deleted(_)) => ("report.deleted", "report", id, None),
-        // How uniqueness is kept is nobody's act.
-        Event::Claim(_) => return None,
+        Event::Gate(gate::Event::Created(event)) => {
+            ("quality_gate.created", "quality_gate", id, Some(json!({"name": event.definition.name})))
+        }
+        Event::Gate(gate::Event::Changed(event)) => {
+            ("quality_gate.updated", "quality_gate", id, Some(json!({"name": event.definition.name})))
+        }
+        Event::Gate(gate::Event::RuleWaived(event)) => {
+            let waiver = &event.waiver;
+            let metadata = json!({"waiver_id": waiver.id, "rule": waiver.rule.check.as_str(), "extent": waiver.extent,
+                                  "reason": waiver.reason, "expires_at": waiver.expires_at});
+            ("quality_gate.rule_waived", "quality_gate", id, Some(metadata))
+        }
+        Event::Gate(gate::Event::WaiverRevoked(event)) => {
+            ("quality_gate.waiver_revoked", "quality_gate", id, Some(json!({"waiver_id": event.waiver})))
+        }
+        Event::Gate(gate::Event::Deleted(_)) => ("quality_gate.deleted", "quality_gate", id, None),
+        // How uniqueness is kept is nobody's act, and what a gate says of an upload is in the gate's own history.
+        Event::Claim(_) | Event::Evaluation(_) => return None,
     })
 }
 

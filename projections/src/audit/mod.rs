@@ -28,7 +28,16 @@ impl Projection for Audit {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher, Kind::Project, Kind::Report]
+        &[
+            Kind::User,
+            Kind::Team,
+            Kind::Token,
+            Kind::Invitation,
+            Kind::Publisher,
+            Kind::Project,
+            Kind::Report,
+            Kind::Gate,
+        ]
     }
 
     fn needs_bodies(&self) -> bool {

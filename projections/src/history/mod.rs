@@ -14,6 +14,7 @@ mod stored;
 mod sums;
 
 pub use place::RANGES;
+pub(crate) use place::branch_id;
 pub use seen::WINDOW;
 pub use series::Last;
 

@@ -34,6 +34,8 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Token(_)
                 | Event::Invitation(_)
                 | Event::Publisher(_)
+                | Event::Gate(_)
+                | Event::Evaluation(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }

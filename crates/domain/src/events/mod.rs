@@ -5,6 +5,8 @@
 //! a new event. Every name and version ever written has a golden file in `crates/domain/tests/golden`.
 
 pub mod claim;
+pub mod evaluation;
+pub mod gate;
 pub mod invitation;
 pub mod project;
 pub mod publisher;
@@ -78,6 +80,10 @@ pub enum Event {
     Project(project::Event),
     /// Of a report.
     Report(report::Event),
+    /// Of a quality gate.
+    Gate(gate::Event),
+    /// Of an evaluation of a quality gate.
+    Evaluation(evaluation::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -93,6 +99,8 @@ impl Event {
             (Kind::Publisher, publisher::Event::WIRE),
             (Kind::Project, project::Event::WIRE),
             (Kind::Report, report::Event::WIRE),
+            (Kind::Gate, gate::Event::WIRE),
+            (Kind::Evaluation, evaluation::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -112,6 +120,8 @@ impl Event {
             Self::Publisher(event) => event.encode(),
             Self::Project(event) => event.encode(),
             Self::Report(event) => event.encode(),
+            Self::Gate(event) => event.encode(),
+            Self::Evaluation(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -129,6 +139,8 @@ impl Event {
             Kind::Publisher => Self::Publisher(publisher::Event::decode(raw)?),
             Kind::Project => Self::Project(project::Event::decode(raw)?),
             Kind::Report => Self::Report(report::Event::decode(raw)?),
+            Kind::Gate => Self::Gate(gate::Event::decode(raw)?),
+            Kind::Evaluation => Self::Evaluation(evaluation::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

@@ -330,6 +330,25 @@ impl<A: FromStr + Send, B: FromStr + Send, S: Send + Sync> FromRequestParts<S> f
     }
 }
 
+/// The three ids in the path.
+#[derive(Debug, Clone, Copy)]
+pub struct ThreePathIds<A, B, C>(pub A, pub B, pub C);
+
+impl<A, B, C, S> FromRequestParts<S> for ThreePathIds<A, B, C>
+where
+    A: FromStr + Send,
+    B: FromStr + Send,
+    C: FromStr + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let values = path_values(parts).await?;
+        Ok(Self(path_value(&values, 0)?, path_value(&values, 1)?, path_value(&values, 2)?))
+    }
+}
+
 async fn path_values(parts: &mut Parts) -> Result<Vec<(String, String)>, ApiError> {
     let values = parts.extract::<Path<Vec<(String, String)>>>().await;
     values.map(|Path(values)| values).map_err(|_| ApiError::not_found("not_found", "not found"))

@@ -4,6 +4,7 @@ pub mod accounts;
 mod admin;
 pub mod error;
 pub mod extract;
+mod gates;
 mod insight;
 mod invitations;
 mod limit;
@@ -65,4 +66,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(runs::routes())
         .merge(projects::routes())
         .merge(insight::routes())
+        .merge(gates::routes())
 }

@@ -28,6 +28,14 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
+/// Quality gates, their waivers and evaluations, beside [`Access`].
+#[derive(Debug, Clone, Copy)]
+pub struct Gates;
+
+/// What gates look at, beside [`Gates`].
+#[derive(Debug, Clone, Copy)]
+pub struct Judging;
+
 /// The audit log, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct AuditLog;
@@ -42,6 +50,14 @@ impl ReadModels for Reports {
 
 impl ReadModels for History {
     const NAMES: &'static [&'static str] = &["access", "reports", "history"];
+}
+
+impl ReadModels for Gates {
+    const NAMES: &'static [&'static str] = &["access", "gates"];
+}
+
+impl ReadModels for Judging {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "gates"];
 }
 
 impl ReadModels for AuditLog {

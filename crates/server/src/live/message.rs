@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{project, report, team, token},
+    events::{evaluation, gate, project, report, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -67,6 +67,20 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Team(team::Event::MemberRemoved(member)) => json!({"user_id": member.user}),
         Event::Token(token::Event::Created(token)) => json!({"token_id": token.token, "name": token.name}),
         Event::Token(token::Event::Revoked(token)) => json!({"token_id": token.token}),
+        Event::Gate(gate::Event::Created(gate)) => json!({"gate_id": gate.gate, "name": gate.definition.name}),
+        Event::Gate(gate::Event::Changed(gate)) => json!({"gate_id": gate.gate, "name": gate.definition.name}),
+        Event::Gate(gate::Event::Deleted(gate)) => json!({"gate_id": gate.gate}),
+        Event::Gate(gate::Event::RuleWaived(waived)) => json!({"gate_id": waived.gate, "waiver_id": waived.waiver.id}),
+        Event::Gate(gate::Event::WaiverRevoked(gone)) => json!({"gate_id": gone.gate, "waiver_id": gone.waiver}),
+        Event::Evaluation(evaluation::Event::Evaluated(one)) => json!({
+            "evaluation_id": one.evaluation,
+            "gate_id": one.gate,
+            "name": one.name,
+            "report_id": one.report,
+            "run_id": one.run,
+            "status": one.outcome,
+            "passed": one.outcome.passed(),
+        }),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
     })

@@ -66,10 +66,19 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_members"
         | "list_tokens"
         | "list_invitations"
-        | "list_publishers" => Member(Scope::Read),
+        | "list_publishers"
+        | "list_gates"
+        | "get_gate"
+        | "list_gate_evaluations"
+        | "get_run_gates"
+        | "list_waivers"
+        | "evaluate_gate"
+        | "preview_gate" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
         "upload_report" | "put_project_owners" => Role(TeamRole::Maintainer, Scope::Upload),
-        "delete_report" => Role(TeamRole::Maintainer, Scope::Write),
+        "delete_report" | "create_gate" | "update_gate" | "delete_gate" | "waive_rule" | "revoke_waiver" => {
+            Role(TeamRole::Maintainer, Scope::Write)
+        }
         "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"

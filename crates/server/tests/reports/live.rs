@@ -140,6 +140,31 @@ impl Socket {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_is_told_what_a_gate_says_of_its_own_teams_reports() {
+    let listening = Listening::start().await;
+    let (ada, eve) =
+        (listening.server.register("ada@example.test").await, listening.server.register("eve@example.test").await);
+    let mut socket = listening.watch(&ada.token, None).await;
+    let mut gates = Vec::new();
+    for person in [&eve, &ada] {
+        let path = format!("/api/v1/teams/{}/quality-gates", person.team);
+        let body = json!({"name": "Green", "rules": [{"type": "min_test_count", "params": {"threshold": 2}}]});
+        gates.push(listening.server.post(&person.token, &path, body).await.expect(201)["id"].clone());
+        listening.report(person, "a").await;
+    }
+    let told = loop {
+        let message = socket.next().await;
+        if message["type"] == "gate.evaluated" {
+            break message;
+        }
+    };
+    assert_eq!((&told["gate_id"], &told["status"], &told["passed"]), (&gates[1], &json!("failed"), &json!(false)));
+    let run = format!("/api/v1/runs/{}/quality-gates", told["run_id"].as_str().unwrap());
+    let found = listening.server.get(&ada.token, &run).await.expect(200);
+    assert_eq!(found["evaluations"][0]["id"], told["evaluation_id"], "{told}");
+}
+
 fn ids(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["report_id"].as_str().unwrap()).collect()
 }

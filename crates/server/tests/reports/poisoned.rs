@@ -44,11 +44,12 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
 
     let readiness = until_halted(&server).await;
     assert_eq!((&readiness["database"], &readiness["log"]), (&json!("ok"), &json!("ok")));
-    let [access, audit, history, reports] = &readiness["projections"].as_array().unwrap()[..] else {
+    let [access, audit, gates, history, reports] = &readiness["projections"].as_array().unwrap()[..] else {
         panic!("{readiness}")
     };
     assert_eq!((&access["name"], &access["state"]), (&json!("access"), &json!("active")));
     assert_eq!((&audit["name"], &audit["state"]), (&json!("audit"), &json!("active")));
+    assert_eq!((&gates["name"], &gates["state"]), (&json!("gates"), &json!("active")));
     assert_eq!((&history["name"], &reports["name"]), (&json!("history"), &json!("reports")));
     assert!(server.get("", "/metrics").await.text().contains("projection_lag"));
 
@@ -78,6 +79,7 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
     for (who, path) in [
         (&bearer, "/api/v1/teams".to_owned()),
         (&bearer, format!("/api/v1/teams/{}/members", eve.team)),
+        (&bearer, format!("/api/v1/teams/{}/quality-gates", eve.team)),
         (&administrator, "/api/v1/admin/users".to_owned()),
         (&administrator, "/api/v1/admin/audit-log".to_owned()),
     ] {

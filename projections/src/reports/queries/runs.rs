@@ -56,6 +56,12 @@ impl Run {
     pub fn is_complete(&self, now: DateTime<Utc>) -> bool {
         self.complete || now - self.updated_at >= QUIET
     }
+
+    /// How many shards did not come, however long ago the others did; at least one as long as the run lacks any.
+    pub fn missing_shards(&self) -> u32 {
+        let expected = self.shards.filter(|_| !self.complete).map_or(0, i64::from);
+        if expected == 0 { 0 } else { u32::try_from(expected - self.reports).unwrap_or(1).max(1) }
+    }
 }
 
 const SELECT: &str = "select entry.no, entry.id, entry.team_id, entry.project_id, coalesce(project.name, '') as project, \

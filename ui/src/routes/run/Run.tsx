@@ -5,6 +5,7 @@ import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
 import { runQuery } from "../../queries.ts";
 import { NotFound } from "../NotFound.tsx";
+import { RunGates } from "./RunGates.tsx";
 import { RunHeader } from "./RunHeader.tsx";
 import { Tests } from "./Tests.tsx";
 import { Verdict } from "./Verdict.tsx";
@@ -23,6 +24,7 @@ export function RunPage() {
     <>
       <RunHeader run={query.data} />
       <Verdict key={`verdict ${runId}`} run={query.data} />
+      <RunGates key={`gates ${runId}`} run={query.data} />
       <Tests key={runId} run={query.data} />
     </>
   );

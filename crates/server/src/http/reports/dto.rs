@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
-use crate::http::{insight::dto::VerdictState, words::Status};
+use crate::http::{gates::dto::QualityGateAnswer, insight::dto::VerdictState, words::Status};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -344,6 +344,9 @@ pub struct UploadAnswer {
     pub run_id: Uuid,
     pub diagnostics: Vec<Diagnostic>,
     pub verdict: Verdict,
+    /// What the gates say, if the team has an enabled one.
+    #[serde(rename = "qualityGate", skip_serializing_if = "Option::is_none")]
+    pub quality_gate: Option<QualityGateAnswer>,
 }
 
 /// Whether the build is good: see the verdict of the run. `pending` until all of it is there and has been judged.

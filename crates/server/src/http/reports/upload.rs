@@ -6,6 +6,7 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, RequestId, ST_PROJECTION, after_write, created, idempotency_key, prefers_async},
+        gates,
         insight::{self, dto::VerdictState},
     },
     ingest::{Accepted, Params, Upload, ingest},
@@ -83,9 +84,15 @@ pub(super) async fn upload_report(
     };
     let accepted = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
-    let written = after_write(&app, accepted.position, &["reports", "history"], prefer_async).await;
+    let mut written = after_write(&app, accepted.position, &["reports", "history", "gates"], prefer_async).await;
     let mut answer = answer(&app, &accepted);
-    if !prefer_async && !written.contains_key(ST_PROJECTION) {
+    let is_visible = !prefer_async && !written.contains_key(ST_PROJECTION);
+    let (gate, evaluated) = gates::of_upload(&app, team, &accepted, caller.actor, is_visible).await;
+    answer.quality_gate = gate;
+    if let Some(evaluated) = evaluated {
+        written = after_write(&app, evaluated, &["gates"], false).await;
+    }
+    if is_visible {
         answer.verdict = verdict(&app, team, accepted.report.run).await;
     }
     answer.triage_github_status = triage.then_some(true);
@@ -111,6 +118,7 @@ fn answer(app: &AppState, accepted: &Accepted) -> dto::UploadAnswer {
         run_id: report.run.0,
         diagnostics: report.diagnostics.iter().map(convert::diagnostic).collect(),
         verdict: dto::Verdict { state: VerdictState::Pending, counts: BTreeMap::new() },
+        quality_gate: None,
     }
 }
 

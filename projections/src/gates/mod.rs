@@ -1,0 +1,46 @@
+//! Quality gates, and what they said of runs.
+
+mod apply;
+mod inputs;
+mod queries;
+
+pub use inputs::load_inputs;
+pub use queries::{
+    Due, EvaluationRow, GateRow, PastRun, WaiverRow, due, evaluations_of, evaluations_of_run, gate, gates_of,
+    has_enabled_gate, newest_report, newest_runs, settled_until, waivers_for, waivers_of,
+};
+
+use crate::{ApplyError, Item, Projection};
+use futures_util::future::BoxFuture;
+use scaledtest_domain::Kind;
+use sqlx::PgConnection;
+
+/// The projection `gates`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gates;
+
+impl Projection for Gates {
+    fn name(&self) -> &'static str {
+        "gates"
+    }
+
+    fn version(&self) -> i32 {
+        1
+    }
+
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Gate, Kind::Evaluation, Kind::Report]
+    }
+
+    fn needs_bodies(&self) -> bool {
+        false
+    }
+
+    fn ddl(&self) -> &'static str {
+        include_str!("ddl.sql")
+    }
+
+    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply::apply(conn, batch))
+    }
+}

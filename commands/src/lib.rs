@@ -4,8 +4,10 @@
 
 pub mod claim;
 pub mod invitation;
+pub mod policy;
 pub mod project;
 pub mod publisher;
+pub mod quarantine;
 pub mod report;
 pub mod team;
 pub mod token;
@@ -13,8 +15,10 @@ pub mod user;
 
 pub use claim::Claim;
 pub use invitation::Invitation;
+pub use policy::Policy;
 pub use project::Project;
 pub use publisher::Publisher;
+pub use quarantine::Quarantine;
 pub use report::Report;
 pub use team::Team;
 pub use token::Token;

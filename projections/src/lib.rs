@@ -15,6 +15,7 @@ mod fresh;
 pub mod history;
 mod positions;
 mod projection;
+pub mod quarantine;
 mod rebuild;
 pub mod reports;
 mod rewind;
@@ -35,7 +36,13 @@ use std::sync::Arc;
 
 /// Every projection, in the order in which they are rebuilt.
 pub fn all() -> Vec<Arc<dyn Projection>> {
-    vec![Arc::new(access::Access), Arc::new(reports::Reports), Arc::new(history::History), Arc::new(audit::Audit)]
+    vec![
+        Arc::new(access::Access),
+        Arc::new(reports::Reports),
+        Arc::new(history::History),
+        Arc::new(quarantine::Quarantine),
+        Arc::new(audit::Audit),
+    ]
 }
 
 /// Brings the tables that are not projections (`ops`, `auth`) up to date. Safe to call from several processes at once.

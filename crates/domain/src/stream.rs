@@ -20,13 +20,17 @@ pub enum Kind {
     Project,
     /// A report.
     Report,
+    /// The stays of a test in quarantine: its id is the test's.
+    Quarantine,
+    /// A project's quarantine policy: its id is the project's.
+    Policy,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 10] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -34,6 +38,8 @@ impl Kind {
         Self::Publisher,
         Self::Project,
         Self::Report,
+        Self::Quarantine,
+        Self::Policy,
         Self::Claim,
     ];
 
@@ -47,6 +53,8 @@ impl Kind {
             Self::Publisher => "publisher",
             Self::Project => "project",
             Self::Report => "report",
+            Self::Quarantine => "quarantine",
+            Self::Policy => "policy",
             Self::Claim => "claim",
         }
     }

@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{invitation, project, publisher, report, team, token, user},
+    events::{invitation, policy, project, publisher, quarantine, report, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -34,6 +34,10 @@ pub const ACTIONS: &[&str] = &[
     "project.created",
     "publisher.removed",
     "publisher.trusted",
+    "quarantine.changed",
+    "quarantine.entered",
+    "quarantine.released",
+    "quarantine_policy.set",
     "report.deleted",
     "report.submitted",
     "team.created",
@@ -87,6 +91,8 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
             ("report.submitted", "report", id, Some(metadata))
         }
         Event::Report(report::Event::Deleted(_)) => ("report.deleted", "report", id, None),
+        Event::Quarantine(event) => quarantine(event),
+        Event::Policy(policy::Event::Set(event)) => ("quarantine_policy.set", "project", id, Some(json!(event.rules))),
         // How uniqueness is kept is nobody's act.
         Event::Claim(_) => return None,
     })
@@ -128,6 +134,23 @@ fn invitation(event: &invitation::Event, id: Uuid) -> Words {
             ("invitation.accepted", "invitation", id, Some(json!({"role": event.role})))
         }
         invitation::Event::Revoked(_) => ("invitation.revoked", "invitation", id, None),
+    }
+}
+
+fn quarantine(event: &quarantine::Event) -> Words {
+    match event {
+        quarantine::Event::Entered(event) => {
+            let mut metadata = json!(event.terms);
+            metadata["test_id"] = json!(event.test);
+            metadata["project_id"] = json!(event.project);
+            ("quarantine.entered", "quarantine", event.quarantine.0, Some(metadata))
+        }
+        quarantine::Event::Changed(event) => {
+            ("quarantine.changed", "quarantine", event.quarantine.0, Some(json!(event.terms)))
+        }
+        quarantine::Event::Released(event) => {
+            ("quarantine.released", "quarantine", event.quarantine.0, Some(json!({"why": event.why})))
+        }
     }
 }
 

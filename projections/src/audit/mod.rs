@@ -28,7 +28,17 @@ impl Projection for Audit {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher, Kind::Project, Kind::Report]
+        &[
+            Kind::User,
+            Kind::Team,
+            Kind::Token,
+            Kind::Invitation,
+            Kind::Publisher,
+            Kind::Project,
+            Kind::Report,
+            Kind::Quarantine,
+            Kind::Policy,
+        ]
     }
 
     fn needs_bodies(&self) -> bool {

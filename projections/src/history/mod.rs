@@ -8,7 +8,7 @@ mod place;
 pub mod queries;
 mod said;
 pub mod seen;
-mod series;
+pub(crate) mod series;
 mod stored;
 mod sums;
 

@@ -34,6 +34,8 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Token(_)
                 | Event::Invitation(_)
                 | Event::Publisher(_)
+                | Event::Quarantine(_)
+                | Event::Policy(_)
                 | Event::Claim(_) => {}
             }
         }

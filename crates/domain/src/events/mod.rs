@@ -6,8 +6,10 @@
 
 pub mod claim;
 pub mod invitation;
+pub mod policy;
 pub mod project;
 pub mod publisher;
+pub mod quarantine;
 pub mod report;
 pub mod team;
 pub mod token;
@@ -78,6 +80,10 @@ pub enum Event {
     Project(project::Event),
     /// Of a report.
     Report(report::Event),
+    /// Of a test in quarantine.
+    Quarantine(quarantine::Event),
+    /// Of a project's quarantine policy.
+    Policy(policy::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -93,6 +99,8 @@ impl Event {
             (Kind::Publisher, publisher::Event::WIRE),
             (Kind::Project, project::Event::WIRE),
             (Kind::Report, report::Event::WIRE),
+            (Kind::Quarantine, quarantine::Event::WIRE),
+            (Kind::Policy, policy::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -112,6 +120,8 @@ impl Event {
             Self::Publisher(event) => event.encode(),
             Self::Project(event) => event.encode(),
             Self::Report(event) => event.encode(),
+            Self::Quarantine(event) => event.encode(),
+            Self::Policy(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -129,6 +139,8 @@ impl Event {
             Kind::Publisher => Self::Publisher(publisher::Event::decode(raw)?),
             Kind::Project => Self::Project(project::Event::decode(raw)?),
             Kind::Report => Self::Report(report::Event::decode(raw)?),
+            Kind::Quarantine => Self::Quarantine(quarantine::Event::decode(raw)?),
+            Kind::Policy => Self::Policy(policy::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{project, report, team, token},
+    events::{policy, project, quarantine, report, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -66,6 +66,14 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Team(team::Event::MemberRemoved(member)) => json!({"user_id": member.user}),
         Event::Token(token::Event::Created(token)) => json!({"token_id": token.token, "name": token.name}),
         Event::Token(token::Event::Revoked(token)) => json!({"token_id": token.token}),
+        Event::Quarantine(quarantine::Event::Entered(entered)) => json!({
+            "quarantine_id": entered.quarantine, "test_id": entered.test, "project_id": entered.project,
+        }),
+        Event::Quarantine(quarantine::Event::Changed(changed)) => json!({"quarantine_id": changed.quarantine}),
+        Event::Quarantine(quarantine::Event::Released(released)) => {
+            json!({"quarantine_id": released.quarantine, "why": released.why})
+        }
+        Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
     })

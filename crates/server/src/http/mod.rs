@@ -13,6 +13,7 @@ pub mod openapi;
 mod operations;
 mod projects;
 mod publishers;
+mod quarantine;
 pub mod read_models;
 pub mod reports;
 pub mod runs;
@@ -65,4 +66,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(runs::routes())
         .merge(projects::routes())
         .merge(insight::routes())
+        .merge(quarantine::routes())
 }

@@ -28,6 +28,10 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
+/// Tests in quarantine, beside [`History`]: what verdicts are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Quarantine;
+
 /// The audit log, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct AuditLog;
@@ -42,6 +46,10 @@ impl ReadModels for Reports {
 
 impl ReadModels for History {
     const NAMES: &'static [&'static str] = &["access", "reports", "history"];
+}
+
+impl ReadModels for Quarantine {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine"];
 }
 
 impl ReadModels for AuditLog {

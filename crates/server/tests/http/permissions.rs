@@ -60,6 +60,11 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_errors"
         | "get_duration_distribution"
         | "list_slowest_tests"
+        | "list_quarantine"
+        | "get_quarantine"
+        | "get_quarantine_summary"
+        | "get_quarantine_list"
+        | "get_quarantine_policy"
         | "watch_live"
         | "get_team"
         | "list_members"
@@ -68,7 +73,9 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_publishers" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
         "upload_report" => Role(TeamRole::Maintainer, Scope::Upload),
-        "delete_report" => Role(TeamRole::Maintainer, Scope::Write),
+        "delete_report" | "quarantine_test" | "change_quarantine" | "release_quarantine" | "set_quarantine_policy" => {
+            Role(TeamRole::Maintainer, Scope::Write)
+        }
         "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"

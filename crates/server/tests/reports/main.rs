@@ -14,6 +14,7 @@ mod live;
 mod lost_answer;
 mod poisoned;
 mod proxy;
+mod quarantine;
 mod reading;
 mod sending;
 

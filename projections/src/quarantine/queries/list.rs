@@ -139,3 +139,16 @@ pub async fn covering(
     .fetch_all(pool)
     .await
 }
+
+/// How many tests of a project are in quarantine.
+///
+/// # Errors
+/// What the database says.
+pub async fn active_count(pool: &PgPool, team: TeamId, project: Uuid, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from quarantine.entry where project_id = $1 and team_id = $2 and ends_at > $3")
+        .bind(project)
+        .bind(team.0)
+        .bind(now)
+        .fetch_one(pool)
+        .await
+}

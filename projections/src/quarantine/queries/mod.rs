@@ -8,6 +8,6 @@ mod sums;
 
 pub use due::{Candidate, Candidates, Open, Standing, candidates, expired, open_entries, standing};
 pub use entries::{Entry, Filter, Phase, entry, list_entries};
-pub use list::{Active, CiList, Muted, active_of, ci_list, covering};
+pub use list::{Active, CiList, Muted, active_count, active_of, ci_list, covering};
 pub use policies::{Policy, enabled_policies, policy};
 pub use sums::{Sums, sums};

@@ -83,7 +83,7 @@ pub(super) async fn upload_report(
     };
     let accepted = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
-    let written = after_write(&app, accepted.position, &["reports", "history"], prefer_async).await;
+    let written = after_write(&app, accepted.position, &["reports", "history", "quarantine"], prefer_async).await;
     let mut answer = answer(&app, &accepted);
     if !prefer_async && !written.contains_key(ST_PROJECTION) {
         answer.verdict = verdict(&app, team, accepted.report.run).await;

@@ -320,7 +320,7 @@ async fn disk(server: &Server, client: &Client, rows: &mut Vec<Row>) -> anyhow::
     for (name, target) in [("reports", Target::None), ("history", Target::None), ("%", Target::AtMost(160.0))] {
         let bytes: i64 = sqlx::query_scalar(
             "select coalesce(sum(pg_total_relation_size(oid)), 0)::bigint from pg_class
-             where relkind = 'r' and relnamespace::regnamespace::text in ('reports', 'history', 'access', 'audit')
+             where relkind = 'r' and relnamespace::regnamespace::text in ('reports', 'history', 'access', 'quarantine', 'audit')
                and relnamespace::regnamespace::text like $1",
         )
         .bind(name)

@@ -3,6 +3,7 @@ import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
 import { Insight } from "./insight.ts";
+import { Quarantine } from "./quarantine.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
 import type { paths } from "./schema.ts";
@@ -49,6 +50,8 @@ export class ScaledTest {
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** What the histories of the team's tests say. */
   readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
+  /** Flaky tests that hold up nobody, for a while. */
+  readonly quarantine = new Quarantine((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;

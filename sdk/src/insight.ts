@@ -1,4 +1,5 @@
 import { part, type Caller } from "./ask.ts";
+import type { InQuarantine } from "./quarantine.ts";
 
 // ---- tests and their histories -------------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ export interface TestRow extends TestSeries {
   file_path?: string | null;
   tags: string[];
   project: ProjectRef;
+  quarantine?: InQuarantine;
 }
 
 export type TestSort = "name" | "-failed_at" | "-score" | "-p95" | "pass_rate" | "-last_at";
@@ -131,6 +133,7 @@ export interface TestDetail {
   file_path?: string | null;
   tags: string[];
   project: ProjectRef;
+  quarantine?: InQuarantine;
   /** Every branch and variant, the newest first; at most 200. */
   series: TestSeries[];
   chosen: ChosenSeries | null;
@@ -272,8 +275,10 @@ export interface JudgedTest {
   verdict: FailureVerdict;
   /** Of a regression, 0 to 1. */
   probability?: number | null;
-  /** One sentence. */
+  /** One sentence, or two. */
   reason: string;
+  /** It was in quarantine; a failure of a new kind counts nevertheless. */
+  quarantined: boolean;
   fingerprint?: string | null;
   message?: string | null;
 }

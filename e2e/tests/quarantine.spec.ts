@@ -6,7 +6,7 @@ const FLAKY = "suggests categories";
 const BROKEN = "downloads an invoice";
 
 test("a flaky test is put into quarantine, seen there, extended and released", async ({ page, signedUp, baseURL }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(300_000);
   const { account, client } = signedUp;
   const history = shopHistory();
   const last = history.pop();
@@ -25,7 +25,8 @@ test("a flaky test is put into quarantine, seen there, extended and released", a
     await dialog.getByLabel("Counts again in").selectOption("3 days");
     await inspect(page, "quarantine-dialog");
     await dialog.getByRole("button", { name: "Quarantine" }).click();
-    await expect(dialog.getByRole("alert")).toContainText("not an e-mail address");
+    await expect(dialog).toBeVisible();
+    expect(await dialog.getByLabel("Owner").evaluate((field: HTMLInputElement) => field.validity.patternMismatch)).toBe(true);
     await dialog.getByLabel("Owner").fill("@search");
     await dialog.getByRole("button", { name: "Quarantine" }).click();
     await expect(dialog).toHaveCount(0);
@@ -72,7 +73,7 @@ test("a flaky test is put into quarantine, seen there, extended and released", a
     await expect(page.getByRole("heading", { name: "Quarantine", exact: true })).toBeVisible();
     await expect(rows).toHaveCount(2);
     await expect(rows.first()).toContainText(FLAKY);
-    await expect(page.getByText("1 of them for less than 3 days more")).toBeVisible();
+    await expect(page.getByText("1 ends within 3 days")).toBeVisible();
     await inspect(page, "quarantine");
     await page.getByRole("button", { name: `Change or extend ${FLAKY}` }).click();
     const dialog = page.getByRole("dialog", { name: `Change the quarantine of “${FLAKY}”` });
@@ -80,7 +81,7 @@ test("a flaky test is put into quarantine, seen there, extended and released", a
     await dialog.getByLabel("Counts again in").selectOption("30 days");
     await dialog.getByRole("button", { name: "Save" }).click();
     await expect(rows.last()).toContainText(FLAKY);
-    await expect(page.getByText("1 of them for less than 3 days more")).toHaveCount(0);
+    await expect(page.getByText("1 ends within 3 days")).toHaveCount(0);
   });
 
   await test.step("it is released, and listed as such", async () => {
@@ -102,6 +103,5 @@ test("a flaky test is put into quarantine, seen there, extended and released", a
     await expect(policy.getByText("Saved")).toBeVisible();
     await expect(rows).toHaveCount(2, { timeout: 15_000 });
     await expect(rows.filter({ hasText: "by policy" }).first()).toContainText("Flaky on main");
-    await inspect(page, "quarantine-policy");
   });
 });

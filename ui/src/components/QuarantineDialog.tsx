@@ -7,7 +7,7 @@ import { refreshQuarantine } from "../quarantine-queries.ts";
 import { client } from "../session.ts";
 import { Button } from "./Button.tsx";
 import { Modal } from "./Dialog.tsx";
-import { Choice, Field } from "./Field.tsx";
+import { Choice, Field, OWNER } from "./Field.tsx";
 import { messageOf } from "./States.tsx";
 
 const DAYS = [1, 3, 7, 14, 30, 60, 90];
@@ -70,7 +70,7 @@ function Form({ subject, onClose }: { subject: QuarantineSubject; onClose: () =>
           {entry && <option value="">Unchanged</option>}
           {DAYS.map((days) => <option key={days} value={days}>{days === 1 ? "1 day" : `${String(days)} days`}</option>)}
         </Choice>
-        <Field id="quarantine-owner" label="Owner" maxLength={100} defaultValue={entry?.owner} autoComplete="off" placeholder="@payments" />
+        <Field id="quarantine-owner" label="Owner" maxLength={100} {...OWNER} defaultValue={entry?.owner} autoComplete="off" placeholder="@payments" />
         <Field id="quarantine-ticket" label="Ticket" maxLength={500} defaultValue={entry?.ticket} autoComplete="off" placeholder="Link or SHOP-7" />
       </div>
       {mode === "skip" && <p className="text-[13px] text-muted-foreground">What does not run cannot be seen to recover: let it run now and then, or release it by hand.</p>}

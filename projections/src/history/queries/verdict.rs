@@ -320,7 +320,8 @@ impl Judge<'_> {
             .any(|seen| seen.outcome == Outcome::Failed && (kind == 0 || seen.fingerprint == Some(kind)));
         verdict::Facts {
             infra: self.own.facts.mass(self.run) == Mass::Outage,
-            quarantined: self.quarantined.contains(&failure.test_id),
+            // What passed in the end needs no excuse.
+            quarantined: !failure.flaked && self.quarantined.contains(&failure.test_id),
             known_issue: false,
             fingerprint_known: kind == 0 || known.is_some(),
             passed_on_this_code: failure.flaked || self.passed_on_this_code(failure),

@@ -28,9 +28,8 @@ const RELEASES: Record<NonNullable<QuarantineEntry["release"]>, string> = {
 
 export function Entries({ rows, stale, may, many, onChange, onRelease }: Props) {
   const columns: Column<QuarantineEntry>[] = [
-    { header: "Test", className: "max-w-80", cell: (entry) => <TestName id={entry.test_id} name={entry.name || entry.test_id} suite={entry.suite.join(" › ")} filePath={entry.file_path} note={many ? entry.project.name : undefined} tall /> },
-    { header: "Reason", className: "max-w-80", cell: (entry) => <Reason entry={entry} /> },
-    { header: "Owner", cell: ({ owner }) => owner ?? <span className="text-muted-foreground">Nobody</span> },
+    { header: "Test", className: "max-w-80 min-w-52", cell: (entry) => <TestName id={entry.test_id} name={entry.name || entry.test_id} suite={entry.suite.join(" › ")} filePath={entry.file_path} note={many ? entry.project.name : undefined} tall /> },
+    { header: "Reason", className: "w-2/5 min-w-48", cell: (entry) => <Reason entry={entry} /> },
     { header: "In CI", cell: (entry) => <QuarantineBadge mode={entry.mode} expires={entry.expires_at} /> },
     { header: "Since", cell: (entry) => <span className="whitespace-nowrap text-[13px]"><Time iso={entry.entered_at} /><span className="block text-muted-foreground">{entry.by === "policy" ? "by policy" : "by hand"}</span></span> },
     { header: "Counts again", cell: (entry) => <End entry={entry} /> },
@@ -50,16 +49,19 @@ export function Entries({ rows, stale, may, many, onChange, onRelease }: Props) 
   return <DataTable label="Quarantine" columns={columns} rows={rows} rowKey={({ id }) => id} dimmed={stale} />;
 }
 
-function Reason({ entry: { reason, ticket } }: { entry: QuarantineEntry }) {
+function Reason({ entry: { reason, ticket, owner } }: { entry: QuarantineEntry }) {
   const url = safeUrl(ticket);
   return (
     <>
       <span className="break-words">{reason}</span>
-      {ticket && (
-        <span className="mt-0.5 block truncate text-[13px] text-muted-foreground" title={ticket}>
-          {url ? <a href={url} target="_blank" rel="noreferrer" className="text-primary underline underline-offset-2">{url.split("/").filter(Boolean).at(-1)}</a> : ticket}
-        </span>
-      )}
+      <span className="mt-0.5 flex flex-wrap gap-x-3 text-[13px] text-muted-foreground">
+        <span>{owner ?? "No owner"}</span>
+        {ticket && (
+          <span className="min-w-0 truncate" title={ticket}>
+            {url ? <a href={url} target="_blank" rel="noreferrer" className="text-primary underline underline-offset-2">{url.split("/").filter(Boolean).at(-1)}</a> : ticket}
+          </span>
+        )}
+      </span>
     </>
   );
 }

@@ -1,7 +1,8 @@
-import type { QuarantinePolicy } from "@scaledtest/sdk";
+import type { QuarantinePolicy, QuarantineRules } from "@scaledtest/sdk";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { Button } from "../../components/Button.tsx";
-import { Choice, Field } from "../../components/Field.tsx";
+import { Choice, Field, OWNER } from "../../components/Field.tsx";
 import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox } from "../../components/States.tsx";
@@ -12,19 +13,28 @@ import { client } from "../../session.ts";
 /** What the server does about flaky tests of a project by itself. */
 export function Policy({ project, may }: { project: string; may: boolean }) {
   const query = useQuery(policyQuery(project));
+  const save = useMutation({
+    mutationFn: (rules: Partial<QuarantineRules>) => client.quarantine.setPolicy(query.data?.project.id ?? project, rules),
+    onSuccess: refreshQuarantine,
+  });
   return (
     <Section title={`Policy of ${project}`} note="Takes tests that are flaky on the default branch, the flakiest first; never broken ones, and none after a run that failed as a whole. They come out when they have recovered, are found broken, or their time is over.">
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
-      {query.data && <Form key={query.data.set_at} policy={query.data} may={may} />}
+      {query.data && <Form key={query.data.set_at} policy={query.data} may={may} onSave={save.mutate} busy={save.isPending} outcome={<Outcome of={save} done="Saved" />} />}
     </Section>
   );
 }
 
-function Form({ policy, may }: { policy: QuarantinePolicy; may: boolean }) {
-  const save = useMutation({
-    mutationFn: (rules: Parameters<typeof client.quarantine.setPolicy>[1]) => client.quarantine.setPolicy(policy.project.id, rules),
-    onSuccess: refreshQuarantine,
-  });
+interface FormProps {
+  policy: QuarantinePolicy;
+  may: boolean;
+  busy: boolean;
+  /** How saving ended: it outlives the form, which begins anew with what was saved. */
+  outcome: ReactNode;
+  onSave: (rules: Partial<QuarantineRules>) => void;
+}
+
+function Form({ policy, may, busy, outcome, onSave }: FormProps) {
   return (
     <form
       aria-label="Quarantine policy"
@@ -33,7 +43,7 @@ function Form({ policy, may }: { policy: QuarantinePolicy; may: boolean }) {
         const values = new FormData(event.currentTarget);
         const number = (name: string) => Number(fieldText(values, name));
         const perOwner = fieldText(values, "policy-per-owner");
-        save.mutate({
+        onSave({
           enabled: values.get("policy-enabled") === "on",
           mode: fieldText(values, "policy-mode") === "skip" ? "skip" : "mute",
           max_percent: number("policy-percent"),
@@ -57,13 +67,13 @@ function Form({ policy, may }: { policy: QuarantinePolicy; may: boolean }) {
           <Field id="policy-percent" label="At most, % of the tests" type="number" min={0} max={20} step={0.1} required defaultValue={policy.max_percent} />
           <Field id="policy-count" label="At most, tests" type="number" min={0} max={1000} required defaultValue={policy.max_count} />
           <Field id="policy-days" label="For days" type="number" min={1} max={90} required defaultValue={policy.expiry_days} />
-          <Field id="policy-owner" label="Owner" maxLength={100} defaultValue={policy.owner} placeholder="@qa" autoComplete="off" />
+          <Field id="policy-owner" label="Owner" maxLength={100} {...OWNER} defaultValue={policy.owner} placeholder="@qa" autoComplete="off" />
           <Field id="policy-per-owner" label="At most, tests of that owner" type="number" min={0} max={1000} defaultValue={policy.max_per_owner} placeholder="Any number" />
         </div>
       </fieldset>
       <div className="mt-4 flex flex-wrap items-center gap-3">
-        {may ? <Button type="submit" look="primary" disabled={save.isPending}>Save policy</Button> : <p className="text-muted-foreground">Only maintainers and owners of the team can change it.</p>}
-        <Outcome of={save} done="Saved" />
+        {may ? <Button type="submit" look="primary" disabled={busy}>Save policy</Button> : <p className="text-muted-foreground">Only maintainers and owners of the team can change it.</p>}
+        {outcome}
       </div>
     </form>
   );

@@ -48,7 +48,7 @@ export function QuarantinePage() {
         <Segments label="State" options={STATES} value={search.state} onChange={(state) => { change({ state }); }} />
         <FilterChoice label="Project" all="All projects" value={search.project} values={projects.map(({ name }) => name)} onChange={(name) => { change({ project: name }); }} />
       </search>
-      <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "entry").replace("entrys", "entries")} found` : "Loading"}</p>
+      <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "test")} found` : "Loading"}</p>
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && <Skeleton rows={4} />}
       {query.isSuccess && rows.length === 0 && <Nothing search={search} />}

@@ -12,10 +12,10 @@ export function Summary({ project }: { project: string | undefined }) {
   const span = `in ${String(window)} days`;
   return (
     <dl aria-label="What quarantine saves and costs" className={cx("panel mb-4 grid grid-cols-2 gap-px overflow-hidden bg-border lg:grid-cols-4", query.isPlaceholderData && "opacity-60")}>
-      <Figure name="In quarantine" note={expiring > 0 ? `${formatCount(expiring)} of them for less than 3 days more` : "now"} warn={expiring > 0}>{formatCount(active)}</Figure>
+      <Figure name="In quarantine" note={expiring > 0 ? `${formatCount(expiring)} ${expiring === 1 ? "ends" : "end"} within 3 days` : "now"} warn={expiring > 0}>{formatCount(active)}</Figure>
       <Figure name="Runs rescued" note={span} title="Runs in which everything that failed was in quarantine, and failed in a known way">{formatCount(runs)}</Figure>
       <Figure name="Not run again" note={span} title="What the rescued runs took">{formatDuration(ms)}</Figure>
-      <Figure name="Cost" note={`of tests × days ${span}`} title="Tests that were in quarantine, times the days that they were: so long nobody was told of their failures">{formatCount(days)}</Figure>
+      <Figure name="Cost" note={`tests × days, ${span}`} title="Tests that were in quarantine, times the days that they were: so long nobody was told of their failures">{formatCount(days)}</Figure>
     </dl>
   );
 }

@@ -28,7 +28,7 @@ async fn readiness_names_database_log_and_every_projection() {
         .await
         .unwrap();
     let body = server.get("", "/readyz").await.expect(503);
-    assert_eq!((&body["status"], &body["projections"][3]["state"]), (&json!("not_ready"), &json!("halted")));
+    assert_eq!((&body["status"], &body["projections"][4]["state"]), (&json!("not_ready"), &json!("halted")));
     server.app.db.close().await;
     let body = server.get("", "/readyz").await.expect(503);
     assert_eq!(body["database"], "not available");

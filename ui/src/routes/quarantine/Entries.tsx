@@ -28,9 +28,8 @@ const RELEASES: Record<NonNullable<QuarantineEntry["release"]>, string> = {
 
 export function Entries({ rows, stale, may, many, onChange, onRelease }: Props) {
   const columns: Column<QuarantineEntry>[] = [
-    { header: "Test", className: "max-w-80 min-w-52", cell: (entry) => <TestName id={entry.test_id} name={entry.name || entry.test_id} suite={entry.suite.join(" › ")} filePath={entry.file_path} note={many ? entry.project.name : undefined} tall /> },
+    { header: "Test", className: "max-w-80 min-w-52", cell: (entry) => <Test entry={entry} many={many} /> },
     { header: "Reason", className: "w-2/5 min-w-48", cell: (entry) => <Reason entry={entry} /> },
-    { header: "In CI", cell: (entry) => <QuarantineBadge mode={entry.mode} expires={entry.expires_at} /> },
     { header: "Since", cell: (entry) => <span className="whitespace-nowrap text-[13px]"><Time iso={entry.entered_at} /><span className="block text-muted-foreground">{entry.by === "policy" ? "by policy" : "by hand"}</span></span> },
     { header: "Counts again", cell: (entry) => <End entry={entry} /> },
   ];
@@ -47,6 +46,15 @@ export function Entries({ rows, stale, may, many, onChange, onRelease }: Props) 
     });
   }
   return <DataTable label="Quarantine" columns={columns} rows={rows} rowKey={({ id }) => id} dimmed={stale} />;
+}
+
+function Test({ entry, many }: { entry: QuarantineEntry; many: boolean }) {
+  return (
+    <div className="flex min-w-0 flex-col items-start gap-1">
+      <TestName id={entry.test_id} name={entry.name || entry.test_id} suite={entry.suite.join(" › ")} filePath={entry.file_path} note={many ? entry.project.name : undefined} tall />
+      <QuarantineBadge mode={entry.mode} expires={entry.expires_at} />
+    </div>
+  );
 }
 
 function Reason({ entry: { reason, ticket, owner } }: { entry: QuarantineEntry }) {

@@ -16,6 +16,7 @@ pub mod gates;
 pub mod history;
 mod positions;
 mod projection;
+pub mod quarantine;
 mod rebuild;
 pub mod reports;
 mod rewind;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(access::Access),
         Arc::new(reports::Reports),
         Arc::new(history::History),
+        Arc::new(quarantine::Quarantine),
         Arc::new(gates::Gates),
         Arc::new(audit::Audit),
     ]

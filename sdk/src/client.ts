@@ -4,6 +4,7 @@ import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
 import { Gates } from "./gates.ts";
 import { Insight } from "./insight.ts";
+import { Quarantine } from "./quarantine.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
 import type { paths } from "./schema.ts";
@@ -52,6 +53,8 @@ export class ScaledTest {
   readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
   /** What runs have to keep. */
   readonly gates = new Gates((method, path, ask) => this.#ask(method, path, ask));
+  /** Flaky tests that hold up nobody, for a while. */
+  readonly quarantine = new Quarantine((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;

@@ -4,5 +4,6 @@ export type * from "./gates.ts";
 export type * from "./insight.ts";
 export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
 export { comparePositions, isPosition } from "./position.ts";
+export type * from "./quarantine.ts";
 export type { paths } from "./schema.ts";
 export type * from "./types.ts";

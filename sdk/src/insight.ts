@@ -1,4 +1,5 @@
 import { part, type Caller } from "./ask.ts";
+import type { InQuarantine } from "./quarantine.ts";
 
 // ---- tests and their histories -------------------------------------------------------------------------------------
 
@@ -57,6 +58,7 @@ export interface TestRow extends TestSeries {
   /** Whom its report names, else whom the project's `CODEOWNERS` names for its file. */
   owners: string[];
   project: ProjectRef;
+  quarantine?: InQuarantine;
 }
 
 export type TestSort = "name" | "-failed_at" | "-score" | "-p95" | "pass_rate" | "-last_at";
@@ -136,6 +138,7 @@ export interface TestDetail {
   tags: string[];
   owners: string[];
   project: ProjectRef;
+  quarantine?: InQuarantine;
   /** Every branch and variant, the newest first; at most 200. */
   series: TestSeries[];
   chosen: ChosenSeries | null;
@@ -302,8 +305,10 @@ export interface JudgedTest {
   verdict: FailureVerdict;
   /** Of a regression, 0 to 1. */
   probability?: number | null;
-  /** One sentence. */
+  /** One sentence, or two. */
   reason: string;
+  /** It was in quarantine; a failure of a new kind counts nevertheless. */
+  quarantined: boolean;
   fingerprint?: string | null;
   message?: string | null;
 }

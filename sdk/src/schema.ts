@@ -675,6 +675,152 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/owners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read who owns the tests of a project */
+        get: operations["get_project_owners"];
+        /**
+         * Say who owns the tests of a project
+         * @description The body is the text of a `CODEOWNERS` file as GitHub and GitLab read it; an empty one takes it away. Lines that cannot be read are
+         *     named in `faults`, and the rest counts. Owners that a report itself names go before.
+         */
+        put: operations["put_project_owners"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what is in quarantine in a project, for CI
+         * @description The tag changes when the list does, and only then: send it back as `If-None-Match`, and an unchanged list is 304 without a
+         *     body. If the server cannot be reached, the tests' own exit code stands.
+         */
+        get: operations["get_quarantine_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/quarantine-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the quarantine policy of a project */
+        get: operations["get_quarantine_policy"];
+        /**
+         * Set the quarantine policy of a project
+         * @description Only flaky tests are ever taken, never broken ones; none after a run that failed as a whole.
+         */
+        put: operations["set_quarantine_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what is or was in quarantine
+         * @description Active entries by their end, the next one first; other lists by their end, the latest first.
+         */
+        get: operations["list_quarantine"];
+        put?: never;
+        /**
+         * Put a test into quarantine
+         * @description In all its variants, until it is released, has recovered, or its time is over.
+         */
+        post: operations["quarantine_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quarantine/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read what quarantine has saved and what it costs */
+        get: operations["get_quarantine_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/quarantine/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one stay in quarantine */
+        get: operations["get_quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the terms of a stay
+         * @description What is absent stays as it is.
+         */
+        patch: operations["change_quarantine"];
+        trace?: never;
+    };
+    "/api/v1/quarantine/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a test from quarantine
+         * @description Its failures count again, from now on. Releasing again changes nothing.
+         */
+        post: operations["release_quarantine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -1917,6 +2063,20 @@ export interface components {
             /** @description 8 to 1,024 characters. */
             new_password: string;
         };
+        ChangeQuarantine: {
+            /**
+             * Format: date-time
+             * @description At most 90 days from now. Must be given when `skip` begins.
+             */
+            expires_at?: string | null;
+            /** @description `mute` or `skip`. */
+            mode?: string | null;
+            /** @description Who sees to it; an empty one is nobody. */
+            owner?: string | null;
+            reason?: string | null;
+            /** @description An http(s) link or a key; an empty one is none. */
+            ticket?: string | null;
+        };
         ChangeUser: {
             /** @description Whether the account is switched off. */
             disabled?: boolean | null;
@@ -2195,12 +2355,15 @@ export interface components {
             fingerprint: string;
             message?: string | null;
             name: string;
+            owners: string[];
             /**
              * Format: double
              * @description Of a regression, 0 to 1.
              */
             probability?: number | null;
-            /** @description One sentence. */
+            /** @description Whether the test was in quarantine when the run took place; a failure of a new kind counts nevertheless. */
+            quarantined: boolean;
+            /** @description One sentence, or two. */
             reason: string;
             /** Format: uuid */
             report_id: string;
@@ -2529,6 +2692,28 @@ export interface components {
             repository?: string | null;
             target_branch?: string | null;
         };
+        /** @description What somebody owns. Counts are tests, by how they are on the project's default branch. */
+        Owned: {
+            /** Format: int64 */
+            broken: number;
+            /**
+             * Format: int64
+             * @description Whose newest run failed.
+             */
+            failing: number;
+            /** Format: int64 */
+            flaky: number;
+            /** @description Missing: what nobody owns. */
+            owner?: string | null;
+            /** Format: int64 */
+            tests: number;
+        };
+        /** @description A line of the file that does not count. */
+        OwnersFault: {
+            /** @description From 1. */
+            line: number;
+            message: string;
+        };
         /** @description A team. */
         PlainTeam: {
             /** Format: date-time */
@@ -2578,6 +2763,19 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
+        };
+        /** @description Who owns the tests of a project. */
+        ProjectOwners: {
+            /** @description The text of the file; missing if nobody gave one. */
+            codeowners?: string | null;
+            /** @description What could not be read; the rest counts. */
+            faults: components["schemas"]["OwnersFault"][];
+            /** @description By name, at most 1,000; what nobody owns last. */
+            owners: components["schemas"]["Owned"][];
+            /** Format: uuid */
+            project_id: string;
+            /** @description Rules in it. */
+            rules: number;
         };
         ProjectionStatus: {
             /** @description Why it halted. */
@@ -2637,6 +2835,225 @@ export interface components {
             /** @description Newest first. */
             quality_gates: components["schemas"]["QualityGate"][];
             total: number;
+        };
+        QuarantineEntries: {
+            entries: components["schemas"]["QuarantineEntry"][];
+            next_cursor?: string | null;
+            /** Format: int64 */
+            total: number;
+        };
+        /** @description A stay of a test in quarantine. */
+        QuarantineEntry: {
+            by: components["schemas"]["QuarantinedBy"];
+            /** Format: date-time */
+            changed_at: string;
+            /** Format: date-time */
+            entered_at: string;
+            evidence?: components["schemas"]["QuarantineEvidence"] | null;
+            /**
+             * Format: date-time
+             * @description From when on it counts again.
+             */
+            expires_at: string;
+            /** @description It is in quarantine, and counts again within three days. */
+            expires_soon: boolean;
+            file_path?: string | null;
+            /** Format: uuid */
+            id: string;
+            mode: components["schemas"]["QuarantineMode"];
+            /** @description Empty if every report with the test was deleted. */
+            name: string;
+            /** @description Who sees to it. */
+            owner?: string | null;
+            project: components["schemas"]["ProjectName"];
+            reason: string;
+            release?: components["schemas"]["QuarantineRelease"] | null;
+            /** Format: date-time */
+            released_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Who ended it; absent if nobody did.
+             */
+            released_by?: string | null;
+            state: components["schemas"]["QuarantineState"];
+            suite: string[];
+            /** Format: uuid */
+            test_id: string;
+            /** @description Where it is followed up: a link or a key. */
+            ticket?: string | null;
+            /**
+             * Format: uuid
+             * @description Who put it there; absent if the policy did.
+             */
+            user_id?: string | null;
+        };
+        /** @description What was known of the test when it was put there. */
+        QuarantineEvidence: {
+            branch: string;
+            /**
+             * Format: int32
+             * @description Runs that this was known from.
+             */
+            runs: number;
+            /**
+             * Format: double
+             * @description The probability that an attempt fails although nothing is wrong, 0 to 1.
+             */
+            score: number;
+            /** Format: double */
+            score_high: number;
+            /** Format: double */
+            score_low: number;
+            /** @description `healthy`, `flaky` or `broken`. */
+            state: string;
+        };
+        /** @description What is in quarantine in a project now. */
+        QuarantineList: {
+            project: components["schemas"]["ProjectName"];
+            /** @description By `test_id`. */
+            tests: components["schemas"]["QuarantinedTest"][];
+            /**
+             * Format: date-time
+             * @description When the first of them counts again: this list is wrong from then on. Absent without tests.
+             */
+            valid_until?: string | null;
+        };
+        /**
+         * @description What becomes of a quarantined test in CI.
+         * @enum {string}
+         */
+        QuarantineMode: "mute" | "skip";
+        /** @description That a test is in quarantine. */
+        QuarantineOfTest: {
+            /**
+             * Format: date-time
+             * @description From when on it counts again.
+             */
+            expires_at: string;
+            /**
+             * Format: uuid
+             * @description The stay.
+             */
+            id: string;
+            mode: components["schemas"]["QuarantineMode"];
+        };
+        /** @description Which flaky tests of a project are quarantined without anybody's doing. */
+        QuarantinePolicy: {
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description Days after which a stay ends.
+             */
+            expiry_days: number;
+            /**
+             * Format: int32
+             * @description Tests that may be.
+             */
+            max_count: number;
+            /**
+             * Format: int32
+             * @description Tests that may be in quarantine with that owner.
+             */
+            max_per_owner?: number | null;
+            /**
+             * Format: double
+             * @description Per cent of the project's tests that may be in quarantine before the policy stops taking more.
+             */
+            max_percent: number;
+            mode: components["schemas"]["QuarantineMode"];
+            /** @description Who sees to what the policy takes. */
+            owner?: string | null;
+            project: components["schemas"]["ProjectName"];
+            /**
+             * Format: date-time
+             * @description Absent as long as it is the default.
+             */
+            set_at?: string | null;
+            /** Format: uuid */
+            set_by?: string | null;
+        };
+        /**
+         * @description Why a stay ended before its time.
+         * @enum {string}
+         */
+        QuarantineRelease: "hand" | "expired" | "recovered" | "broken";
+        /**
+         * @description Where a stay is in its life.
+         * @enum {string}
+         */
+        QuarantineState: "active" | "expired" | "released";
+        /** @description What quarantine has saved and what it costs. */
+        QuarantineSummary: {
+            /**
+             * Format: int64
+             * @description Tests in quarantine now.
+             */
+            active: number;
+            /**
+             * Format: int64
+             * @description Days looked back.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Of these, that count again within three days.
+             */
+            expiring: number;
+            /**
+             * Format: int64
+             * @description What these runs took, and running them again would have.
+             */
+            rescued_ms: number;
+            /**
+             * Format: int64
+             * @description Runs in which everything that failed was in quarantine, and failed in a known way.
+             */
+            rescued_runs: number;
+            /**
+             * Format: double
+             * @description Tests that were in quarantine, times the days that they were.
+             */
+            test_days: number;
+        };
+        QuarantineTest: {
+            /**
+             * Format: date-time
+             * @description At most 90 days from now; in 14 days otherwise. Must be given with `skip`.
+             */
+            expires_at?: string | null;
+            /** @description `mute` (default): it runs, and its failures don't count. `skip`: it does not run. */
+            mode?: string | null;
+            /**
+             * @description Who sees to it: a team or a handle, no e-mail address.
+             * @example @payments
+             */
+            owner?: string | null;
+            /** @description Why. */
+            reason: string | null;
+            /** Format: uuid */
+            test_id: string;
+            /**
+             * @description Where it is followed up: an http(s) link or a key.
+             * @example SHOP-7
+             */
+            ticket?: string | null;
+        };
+        /**
+         * @description Who put a test into quarantine.
+         * @enum {string}
+         */
+        QuarantinedBy: "person" | "policy";
+        /** @description A quarantined test, as CI has to know it. */
+        QuarantinedTest: {
+            /** Format: date-time */
+            expires_at: string;
+            file_path?: string | null;
+            mode: components["schemas"]["QuarantineMode"];
+            name: string;
+            /** @description Outermost first. */
+            suite: string[];
+            /** Format: uuid */
+            test_id: string;
         };
         /** @description The original document. */
         Raw: {
@@ -2988,6 +3405,35 @@ export interface components {
             /** @description The last used first. */
             sessions: components["schemas"]["Session"][];
         };
+        SetQuarantinePolicy: {
+            /** @description Off when absent. */
+            enabled?: boolean;
+            /**
+             * Format: int32
+             * @description Days after which a stay ends, 1 to 90; 14 otherwise.
+             */
+            expiry_days?: number | null;
+            /**
+             * Format: int32
+             * @description Tests that may be, 0 to 1,000; 20 otherwise.
+             */
+            max_count?: number | null;
+            /**
+             * Format: int32
+             * @description Tests that may be in quarantine with that owner; any number otherwise.
+             */
+            max_per_owner?: number | null;
+            /**
+             * Format: double
+             * @description Per cent of the project's tests that may be in quarantine before the policy stops taking more, 0 to 20; 2 otherwise.
+             *     Of a small project one test may be, if any.
+             */
+            max_percent?: number | null;
+            /** @description `mute` (default) or `skip`. */
+            mode?: string | null;
+            /** @description Who sees to what the policy takes: a team or a handle, no e-mail address. */
+            owner?: string | null;
+        };
         /** @description A setting as it is in force. */
         Setting: {
             /** @description What it belongs to. */
@@ -3101,7 +3547,10 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
+            /** @description Whom its report names, else whom the project's `CODEOWNERS` names for its file. */
+            owners: string[];
             project: components["schemas"]["ProjectName"];
+            quarantine?: components["schemas"]["QuarantineOfTest"] | null;
             suite: string[];
             tags: string[];
         };
@@ -3114,7 +3563,10 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
+            /** @description Whom its report names, else whom the project's `CODEOWNERS` names for its file. */
+            owners: string[];
             project: components["schemas"]["ProjectName"];
+            quarantine?: components["schemas"]["QuarantineOfTest"] | null;
             /** @description On every branch and in every variant, the newest run first; at most 200. */
             series: components["schemas"]["Series"][];
             suite: string[];
@@ -5467,6 +5919,642 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_project_owners: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectOwners"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    put_project_owners: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id. */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectOwners"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_quarantine_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an earlier answer. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With ETag */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineList"];
+                };
+            };
+            /** @description It is as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_quarantine_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePolicy"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    set_quarantine_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetQuarantinePolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePolicy"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_quarantine: {
+        parameters: {
+            query?: {
+                /** @description Name or id. */
+                project?: string;
+                test_id?: string;
+                /** @description active (default), expired, released or all. */
+                state?: string;
+                /** @description mute or skip. */
+                mode?: string;
+                /** @description Exactly. */
+                owner?: string;
+                /** @description A part of name, suite, file path, reason, owner or ticket. */
+                text?: string;
+                /** @description 1 to 200; 50 otherwise. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineEntries"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    quarantine_test: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineTest"];
+            };
+        };
+        responses: {
+            /** @description It is in quarantine */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineEntry"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description test_not_found: none of the team's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description already_quarantined, too_many_quarantined */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_quarantine_summary: {
+        parameters: {
+            query?: {
+                /** @description Name or id; every project otherwise. */
+                project?: string;
+                /** @description 1 to 90 days looked back; 30 otherwise. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineSummary"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineEntry"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeQuarantine"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineEntry"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description quarantine_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description quarantine_over: quarantine the test again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    release_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantineEntry"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description quarantine_not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8080,6 +9168,8 @@ export interface operations {
                 /** @description A part of name, suite or file path. */
                 text?: string;
                 tag?: string;
+                /** @description One of its owners; `none` for tests that nobody owns. */
+                owner?: string;
                 /** @description -failed_at (default), name, -score, -p95, pass_rate or -last_at. */
                 sort?: string;
                 /** @description 1 to 200; 50 otherwise. */

@@ -77,7 +77,7 @@ function throttledRefresh() {
       } else if (message.type.startsWith("token.")) {
         void queryClient.invalidateQueries({ queryKey: keys.tokens() });
       } else {
-        void refreshPeople(message.type);
+        void refreshOthers(message.type);
       }
       if (lists || everything || gates) timer ??= setTimeout(flush, REFRESH_EVERY);
     },
@@ -87,20 +87,22 @@ function throttledRefresh() {
   };
 }
 
-/** What changes with the team and its people, by the first word of the message's type. */
-const PEOPLE: Record<string, () => unknown[][]> = {
+/** What changes beside the reports, by the first word of the message's type. */
+const OTHERS: Record<string, () => unknown[][]> = {
   team: () => [keys.team()],
   member: () => [keys.team(), keys.members()],
   invitation: () => [keys.invitations()],
   publisher: () => [keys.publishers()],
+  quarantine: () => [keys.insight()],
+  quarantine_policy: () => [keys.insight()],
 };
 
 /** The list of teams first: when it no longer has the team of the page, nothing else of it can be asked for. */
-async function refreshPeople(type: string): Promise<void> {
+async function refreshOthers(type: string): Promise<void> {
   const kind = type.split(".")[0] ?? "";
-  if (!Object.hasOwn(PEOPLE, kind)) return;
+  if (!Object.hasOwn(OTHERS, kind)) return;
   if (kind === "team" || kind === "member") await queryClient.invalidateQueries({ queryKey: keys.teams });
   const teams = queryClient.getQueryData(teamsQuery.queryKey);
   if (!teams?.some(({ id }) => id === client.teamId)) return;
-  for (const queryKey of PEOPLE[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
+  for (const queryKey of OTHERS[kind]?.() ?? []) void queryClient.invalidateQueries({ queryKey });
 }

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
-import { readAnalyticsSearch, readOwnersSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
+import { readAnalyticsSearch, readOwnersSearch, readQuarantineSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
 import {
   overlaying,
   parseSearch,
@@ -179,6 +179,12 @@ const teamPages = [
     path: "/tests/$testId",
     validateSearch: overlaying(readTestSearch),
     component: lazyRouteComponent(() => import("./routes/test/Test.tsx"), "TestPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/quarantine",
+    validateSearch: overlaying(readQuarantineSearch),
+    component: lazyRouteComponent(() => import("./routes/quarantine/Quarantine.tsx"), "QuarantinePage"),
   }),
   createRoute({
     getParentRoute: () => inTeam,

@@ -58,6 +58,8 @@ id! {
     UploadId;
     /// The identity of a test across runs; see [`crate::identity`].
     TestId;
+    /// One stay of a test in quarantine.
+    QuarantineId;
     /// A uniqueness claim: the hash of the value that must be unique.
     ClaimId;
     /// One commit in the log.

@@ -24,13 +24,17 @@ pub enum Kind {
     Gate,
     /// One evaluation of a quality gate: made once, never changed.
     Evaluation,
+    /// The stays of a test in quarantine: its id is the test's.
+    Quarantine,
+    /// A project's quarantine policy: its id is the project's.
+    Policy,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -40,6 +44,8 @@ impl Kind {
         Self::Report,
         Self::Gate,
         Self::Evaluation,
+        Self::Quarantine,
+        Self::Policy,
         Self::Claim,
     ];
 
@@ -55,6 +61,8 @@ impl Kind {
             Self::Report => "report",
             Self::Gate => "gate",
             Self::Evaluation => "evaluation",
+            Self::Quarantine => "quarantine",
+            Self::Policy => "policy",
             Self::Claim => "claim",
         }
     }

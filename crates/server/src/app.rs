@@ -12,6 +12,7 @@ use crate::{
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use scaledtest_domain::{Clock, ProjectId};
+use scaledtest_effects::Nudges;
 use scaledtest_eventlog::EventLog;
 use scaledtest_projections::{Fresh, Positions};
 use sqlx::PgPool;
@@ -53,6 +54,8 @@ pub struct App {
     pub fresh: Option<Fresh>,
     /// Tells the worker of this process, if it has one, that there is mail.
     pub mail_nudge: Arc<Notify>,
+    /// Tells the reconcilers of this process, if it has any, that there is something to do.
+    pub nudges: Nudges,
     /// The process's tail of the log.
     pub live: Live,
     /// Turns at sending a report.
@@ -114,6 +117,7 @@ impl App {
             metrics: crate::metrics::install(),
             fresh: None,
             mail_nudge: Arc::default(),
+            nudges: Nudges::default(),
             closing: CancellationToken::new(),
             config,
             db,

@@ -91,7 +91,13 @@ impl<'a> Changes<'a> {
                 self.publishers.remove(&event.publisher.0);
                 self.removed_publishers.insert(event.publisher.0);
             }
-            Event::Project(_) | Event::Report(_) | Event::Gate(_) | Event::Evaluation(_) | Event::Claim(_) => {}
+            Event::Project(_)
+            | Event::Report(_)
+            | Event::Gate(_)
+            | Event::Evaluation(_)
+            | Event::Quarantine(_)
+            | Event::Policy(_)
+            | Event::Claim(_) => {}
         }
         Ok(())
     }

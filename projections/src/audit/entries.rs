@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{gate, invitation, project, publisher, report, team, token, user},
+    events::{gate, invitation, policy, project, publisher, quarantine, report, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -40,6 +40,10 @@ pub const ACTIONS: &[&str] = &[
     "quality_gate.rule_waived",
     "quality_gate.updated",
     "quality_gate.waiver_revoked",
+    "quarantine.changed",
+    "quarantine.entered",
+    "quarantine.released",
+    "quarantine_policy.set",
     "report.deleted",
     "report.submitted",
     "team.created",
@@ -110,6 +114,8 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
             ("quality_gate.waiver_revoked", "quality_gate", id, Some(json!({"waiver_id": event.waiver})))
         }
         Event::Gate(gate::Event::Deleted(_)) => ("quality_gate.deleted", "quality_gate", id, None),
+        Event::Quarantine(event) => quarantine(event),
+        Event::Policy(policy::Event::Set(event)) => ("quarantine_policy.set", "project", id, Some(json!(event.rules))),
         // How uniqueness is kept is nobody's act, and what a gate says of an upload is in the gate's own history.
         Event::Claim(_) | Event::Evaluation(_) => return None,
     })
@@ -151,6 +157,23 @@ fn invitation(event: &invitation::Event, id: Uuid) -> Words {
             ("invitation.accepted", "invitation", id, Some(json!({"role": event.role})))
         }
         invitation::Event::Revoked(_) => ("invitation.revoked", "invitation", id, None),
+    }
+}
+
+fn quarantine(event: &quarantine::Event) -> Words {
+    match event {
+        quarantine::Event::Entered(event) => {
+            let mut metadata = json!(event.terms);
+            metadata["test_id"] = json!(event.test);
+            metadata["project_id"] = json!(event.project);
+            ("quarantine.entered", "quarantine", event.quarantine.0, Some(metadata))
+        }
+        quarantine::Event::Changed(event) => {
+            ("quarantine.changed", "quarantine", event.quarantine.0, Some(json!(event.terms)))
+        }
+        quarantine::Event::Released(event) => {
+            ("quarantine.released", "quarantine", event.quarantine.0, Some(json!({"why": event.why})))
+        }
     }
 }
 

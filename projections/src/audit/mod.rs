@@ -37,6 +37,8 @@ impl Projection for Audit {
             Kind::Project,
             Kind::Report,
             Kind::Gate,
+            Kind::Quarantine,
+            Kind::Policy,
         ]
     }
 

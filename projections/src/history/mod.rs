@@ -9,7 +9,7 @@ mod place;
 pub mod queries;
 mod said;
 pub mod seen;
-mod series;
+pub(crate) mod series;
 mod stored;
 mod sums;
 

@@ -36,6 +36,8 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Publisher(_)
                 | Event::Gate(_)
                 | Event::Evaluation(_)
+                | Event::Quarantine(_)
+                | Event::Policy(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }

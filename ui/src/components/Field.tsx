@@ -15,6 +15,9 @@ export function Field({ id, label, hint, aside, className, ...rest }: ComponentP
   );
 }
 
+/** What an owner may be called: names of people's mailboxes are no business of the log. */
+export const OWNER = { pattern: "@?[^@]*", title: "A team or a handle such as @payments, not an e-mail address" };
+
 /** A choice with its label. */
 export function Choice({ id, label, className, children, ...rest }: ComponentProps<"select"> & { id: string; label: string }) {
   return (

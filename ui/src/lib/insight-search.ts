@@ -1,4 +1,4 @@
-import type { InsightFilter, TestFilter, TestSort, TestState, TrendOptions } from "@scaledtest/sdk";
+import type { InsightFilter, QuarantineFilter, TestFilter, TestSort, TestState, TrendOptions } from "@scaledtest/sdk";
 import { STATES } from "./insight.ts";
 import { compact, text, word } from "./search.ts";
 
@@ -49,6 +49,21 @@ export interface TestSearch {
 
 export function readTestSearch(values: Record<string, unknown>): TestSearch {
   return compact({ branch: text(values.branch), variant: text(values.variant) });
+}
+
+/** The filters of the quarantine page. Absent is what is there now. */
+export interface QuarantineSearch {
+  q?: string;
+  project?: string;
+  state?: "expired" | "released";
+}
+
+export function readQuarantineSearch(values: Record<string, unknown>): QuarantineSearch {
+  return compact({ q: text(values.q), project: text(values.project), state: word(values.state, ["expired", "released"] as const) });
+}
+
+export function toQuarantineFilter({ q, ...rest }: QuarantineSearch): QuarantineFilter {
+  return compact({ ...rest, text: q });
 }
 
 export const SPANS = [7, 30, 90] as const;

@@ -8,8 +8,10 @@ pub mod claim;
 pub mod evaluation;
 pub mod gate;
 pub mod invitation;
+pub mod policy;
 pub mod project;
 pub mod publisher;
+pub mod quarantine;
 pub mod report;
 pub mod team;
 pub mod token;
@@ -84,6 +86,10 @@ pub enum Event {
     Gate(gate::Event),
     /// Of an evaluation of a quality gate.
     Evaluation(evaluation::Event),
+    /// Of a test in quarantine.
+    Quarantine(quarantine::Event),
+    /// Of a project's quarantine policy.
+    Policy(policy::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -101,6 +107,8 @@ impl Event {
             (Kind::Report, report::Event::WIRE),
             (Kind::Gate, gate::Event::WIRE),
             (Kind::Evaluation, evaluation::Event::WIRE),
+            (Kind::Quarantine, quarantine::Event::WIRE),
+            (Kind::Policy, policy::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -122,6 +130,8 @@ impl Event {
             Self::Report(event) => event.encode(),
             Self::Gate(event) => event.encode(),
             Self::Evaluation(event) => event.encode(),
+            Self::Quarantine(event) => event.encode(),
+            Self::Policy(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -141,6 +151,8 @@ impl Event {
             Kind::Report => Self::Report(report::Event::decode(raw)?),
             Kind::Gate => Self::Gate(gate::Event::decode(raw)?),
             Kind::Evaluation => Self::Evaluation(evaluation::Event::decode(raw)?),
+            Kind::Quarantine => Self::Quarantine(quarantine::Event::decode(raw)?),
+            Kind::Policy => Self::Policy(policy::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

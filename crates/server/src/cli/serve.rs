@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use scaledtest_effects::send_mail::Mailer;
+use scaledtest_effects::{Nudges, send_mail::Mailer};
 use scaledtest_projections::{self as projections, Fresh, Positions, Runner, Setup};
 use sqlx::PgPool;
 use std::{future::IntoFuture, net::SocketAddr, sync::Arc, time::Duration};
@@ -108,9 +108,10 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
             projections: projections::all(),
         })
     });
-    let (secrets, mail_nudge) = (Arc::new(secrets), Arc::<Notify>::default());
+    let (secrets, mail_nudge, nudges) = (Arc::new(secrets), Arc::<Notify>::default(), Nudges::default());
     if roles.contains(&Role::Effects) {
-        tasks.spawn(scaledtest_effects::run(log.clone(), db.clone(), system_clock(), background.clone()));
+        let stop = background.clone();
+        tasks.spawn(scaledtest_effects::run(log.clone(), db.clone(), system_clock(), nudges.clone(), stop));
         if let Some(mailer) = mailer(&config, &secrets, &db)? {
             tasks.spawn(mailer.run(Arc::clone(&mail_nudge), background.clone()));
         }
@@ -120,6 +121,7 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
             let mut app = App::new(config, secrets, db, log, positions, system_clock());
             app.fresh = runner.is_some().then_some(fresh);
             app.mail_nudge = mail_nudge;
+            app.nudges = nudges;
             let app: AppState = Arc::new(app);
             std::fs::create_dir_all(app.spool_dir()).context("cannot make the directory for uploads")?;
             app.background(&tasks);

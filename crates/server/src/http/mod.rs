@@ -14,6 +14,7 @@ pub mod openapi;
 mod operations;
 mod projects;
 mod publishers;
+mod quarantine;
 pub mod read_models;
 pub mod reports;
 pub mod runs;
@@ -67,4 +68,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(projects::routes())
         .merge(insight::routes())
         .merge(gates::routes())
+        .merge(quarantine::routes())
 }

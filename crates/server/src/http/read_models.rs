@@ -28,6 +28,10 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
+/// Tests in quarantine, beside [`History`]: what verdicts are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Quarantine;
+
 /// Quality gates, their waivers and evaluations, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
 pub struct Gates;
@@ -52,12 +56,16 @@ impl ReadModels for History {
     const NAMES: &'static [&'static str] = &["access", "reports", "history"];
 }
 
+impl ReadModels for Quarantine {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine"];
+}
+
 impl ReadModels for Gates {
     const NAMES: &'static [&'static str] = &["access", "gates"];
 }
 
 impl ReadModels for Judging {
-    const NAMES: &'static [&'static str] = &["access", "reports", "history", "gates"];
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine", "gates"];
 }
 
 impl ReadModels for AuditLog {

@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{evaluation, gate, project, report, team, token},
+    events::{evaluation, gate, policy, project, quarantine, report, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -81,6 +81,14 @@ fn facts(event: &Event) -> Option<Value> {
             "status": one.outcome,
             "passed": one.outcome.passed(),
         }),
+        Event::Quarantine(quarantine::Event::Entered(entered)) => json!({
+            "quarantine_id": entered.quarantine, "test_id": entered.test, "project_id": entered.project,
+        }),
+        Event::Quarantine(quarantine::Event::Changed(changed)) => json!({"quarantine_id": changed.quarantine}),
+        Event::Quarantine(quarantine::Event::Released(released)) => {
+            json!({"quarantine_id": released.quarantine, "why": released.why})
+        }
+        Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
     })

@@ -61,6 +61,11 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_errors"
         | "get_duration_distribution"
         | "list_slowest_tests"
+        | "list_quarantine"
+        | "get_quarantine"
+        | "get_quarantine_summary"
+        | "get_quarantine_list"
+        | "get_quarantine_policy"
         | "watch_live"
         | "get_team"
         | "list_members"
@@ -76,9 +81,16 @@ fn rule(operation: &str) -> Option<Rule> {
         | "preview_gate" => Member(Scope::Read),
         "list_teams" => Own(Scope::Read),
         "upload_report" | "put_project_owners" => Role(TeamRole::Maintainer, Scope::Upload),
-        "delete_report" | "create_gate" | "update_gate" | "delete_gate" | "waive_rule" | "revoke_waiver" => {
-            Role(TeamRole::Maintainer, Scope::Write)
-        }
+        "delete_report"
+        | "create_gate"
+        | "update_gate"
+        | "delete_gate"
+        | "waive_rule"
+        | "revoke_waiver"
+        | "quarantine_test"
+        | "change_quarantine"
+        | "release_quarantine"
+        | "set_quarantine_policy" => Role(TeamRole::Maintainer, Scope::Write),
         "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"

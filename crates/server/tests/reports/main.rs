@@ -16,6 +16,7 @@ mod lost_answer;
 mod owners;
 mod poisoned;
 mod proxy;
+mod quarantine;
 mod reading;
 mod sending;
 

@@ -1,10 +1,14 @@
 //! What the failures of a run mean.
 //!
 //! Computed when it is asked for, from what was known when the run began: a report that comes late, or is deleted, changes it.
+//! A test that is put into quarantine after the run's end, or comes out, does not.
 
 use super::test::Point;
-use crate::history::{place::branch_id, said::short, seen, series::Facts};
-use chrono::{DateTime, Utc};
+use crate::{
+    history::{place::branch_id, said::short, seen, series::Facts},
+    quarantine::queries::covering,
+};
+use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{RunId, TeamId};
 use scaledtest_insight::{
     Mass, Observation, Outcome, State, assess,
@@ -12,7 +16,7 @@ use scaledtest_insight::{
     verdict::{self, RunOutcome, Verdict},
 };
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Tests of a run that are judged, at most.
@@ -48,6 +52,8 @@ pub struct Failing {
     pub result: (Uuid, i32),
     /// What it is.
     pub verdict: Verdict,
+    /// Whether the test was in quarantine then; whether that excuses it, the verdict says.
+    pub quarantined: bool,
     /// The kind of failure.
     pub fingerprint: Uuid,
     /// What the first failure of that kind said.
@@ -75,6 +81,7 @@ struct Report {
     branch: String,
     default_branch: String,
     at: DateTime<Utc>,
+    took_ms: i64,
     target: Option<String>,
     change: Option<String>,
     base_commit: Option<String>,
@@ -102,9 +109,9 @@ struct Failure {
 pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Option<RunVerdict>, sqlx::Error> {
     let reports: Vec<Report> = sqlx::query_as(
         "select fact.no, fact.project_id, fact.branch_id, branch.name as branch, coalesce(project.default_branch, '') as default_branch,
-                fact.at, fact.target, fact.change, fact.base_commit
+                fact.at, coalesce(report.duration_ms, 0) as took_ms, fact.target, fact.change, fact.base_commit
          from history.fact join history.branch on branch.id = fact.branch_id
-         left join history.project on project.id = fact.project_id
+         left join history.project on project.id = fact.project_id left join reports.report on report.id = fact.report_id
          where fact.run_id = $1 and fact.team_id = $2 order by fact.no",
     )
     .bind(run.0)
@@ -127,7 +134,10 @@ pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Opti
     let base = other.as_ref().unwrap_or(&own);
     let until = base_time(base, first.base_commit.as_deref()).unwrap_or(at);
     let earlier = earlier_failures(pool, &failures, &numbers, at).await?;
-    let judge = Judge { run: run.0, at, until, own: &own, base, earlier: &earlier };
+    let tests: Vec<Uuid> = failures.iter().map(|failure| failure.test_id).collect();
+    let quarantined = covering(pool, first.project_id, &tests, (at, end(&reports, at))).await?;
+    let quarantined: HashSet<Uuid> = quarantined.into_iter().collect();
+    let judge = Judge { run: run.0, at, until, own: &own, base, earlier: &earlier, quarantined: &quarantined };
     let mut failing: Vec<Failing> = failures.into_iter().map(|failure| judge.failing(failure)).collect();
     failing.sort_by(|one, other| rank(&one.verdict).cmp(&rank(&other.verdict)).then_with(|| one.name.cmp(&other.name)));
     let newest = base.earlier(run.0, until).max_by_key(|point| point.at);
@@ -141,6 +151,16 @@ pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Opti
         failing,
         truncated,
     }))
+}
+
+/// When the run ended, as far as its reports tell; no later than a day after it began.
+fn end(reports: &[Report], start: DateTime<Utc>) -> DateTime<Utc> {
+    let longest = TimeDelta::days(1);
+    let ended = |report: &Report| {
+        let took = TimeDelta::try_milliseconds(report.took_ms).unwrap_or_default();
+        report.at + took.clamp(TimeDelta::zero(), longest)
+    };
+    reports.iter().map(ended).max().unwrap_or(start).min(start + longest)
 }
 
 /// The branch to compare with: what a pull request is merged into; else the run's own branch, if it has run before; else the
@@ -266,6 +286,8 @@ struct Judge<'a> {
     own: &'a Branch,
     base: &'a Branch,
     earlier: &'a HashMap<(Uuid, Uuid), bool>,
+    /// Tests that were in quarantine.
+    quarantined: &'a HashSet<Uuid>,
 }
 
 impl Judge<'_> {
@@ -278,6 +300,7 @@ impl Judge<'_> {
             owners: failure.owners.0,
             result: (failure.report_id, failure.idx),
             verdict,
+            quarantined: self.quarantined.contains(&failure.test_id),
             fingerprint: failure.fingerprint,
             message: failure.message.filter(|message| !message.is_empty()),
         }
@@ -301,7 +324,8 @@ impl Judge<'_> {
             .any(|seen| seen.outcome == Outcome::Failed && (kind == 0 || seen.fingerprint == Some(kind)));
         verdict::Facts {
             infra: self.own.facts.mass(self.run) == Mass::Outage,
-            quarantined: false,
+            // What passed in the end needs no excuse.
+            quarantined: !failure.flaked && self.quarantined.contains(&failure.test_id),
             known_issue: false,
             fingerprint_known: kind == 0 || known.is_some(),
             passed_on_this_code: failure.flaked || self.passed_on_this_code(failure),

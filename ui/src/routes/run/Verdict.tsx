@@ -93,7 +93,10 @@ function Judged({ test, run }: { test: JudgedTest; run: RunDetail }) {
   };
   return (
     <li className="grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-3 gap-y-1 px-4 py-2 md:grid-cols-[9.5rem_minmax(0,1fr)_auto]">
-      <div className="max-md:col-span-2"><Badge tone={tone} icon={icon}>{VERDICTS[test.verdict].label}</Badge></div>
+      <div className="flex flex-wrap items-start gap-1 max-md:col-span-2">
+        <Badge tone={tone} icon={icon}>{VERDICTS[test.verdict].label}</Badge>
+        {test.quarantined && test.verdict !== "quarantined" && <Badge icon={VolumeX} title="It was in quarantine when the run took place">In quarantine</Badge>}
+      </div>
       <div className="min-w-0">
         <p className="min-w-0">
           <Link to="/tests/$testId" params={{ testId: test.test_id }} search={{ branch: run.branch ?? undefined }} className="font-medium break-words underline-offset-2 hover:underline">{test.name}</Link>

@@ -12,6 +12,7 @@ import { NotFound } from "../NotFound.tsx";
 import { Findings } from "./Findings.tsx";
 import { TestHeader } from "./Header.tsx";
 import { HistoryTable } from "./HistoryTable.tsx";
+import { QuarantinePanel } from "./QuarantinePanel.tsx";
 import { StatePanel } from "./StatePanel.tsx";
 import { Errors, Others } from "./tables.tsx";
 import { Timeline } from "./Timeline.tsx";
@@ -52,6 +53,7 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
   return (
     <>
       <TestHeader test={test} series={series} onChange={change} />
+      <QuarantinePanel test={test} />
       <div className={cx(stale && "opacity-60")}>
         {series && <StatePanel series={series} chosen={ofSeries} />}
         {history.isPending && series && <Skeleton rows={3} className="mb-6" />}

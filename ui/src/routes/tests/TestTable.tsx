@@ -3,11 +3,10 @@ import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-vir
 import { ArrowDown, ArrowUp } from "lucide-react";
 import { useEffect, useRef, useState, type FocusEvent, type KeyboardEvent } from "react";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
-import { StateBadge } from "../../components/StateBadge.tsx";
 import { useOffset } from "../../hooks.ts";
 import { cx } from "../../lib/cx.ts";
 import { formatPercent } from "../../lib/insight.ts";
-import { COLUMNS, LastRun, Name, SORT_LABELS, type Telling } from "./columns.tsx";
+import { COLUMNS, LastRun, Name, SORT_LABELS, States, type Telling } from "./columns.tsx";
 
 const ROW = 53;
 const CARD = 97;
@@ -134,7 +133,7 @@ function Card({ row, telling }: { row: TestRow; telling: Telling }) {
     <div className="flex h-full flex-col justify-center gap-1.5 px-4">
       <div className="flex items-start justify-between gap-3">
         <div className="min-w-0 flex-1"><Name row={row} telling={telling} /></div>
-        <StateBadge state={row.state} />
+        <States row={row} />
       </div>
       <div className="flex items-end justify-between gap-3 text-[13px] text-muted-foreground">
         <HistoryStrip strip={row.strip} left />

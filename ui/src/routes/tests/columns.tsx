@@ -1,6 +1,7 @@
 import type { TestRow, TestSort } from "@scaledtest/sdk";
 import type { ReactNode } from "react";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
+import { QuarantineBadge } from "../../components/QuarantineBadge.tsx";
 import { StateBadge } from "../../components/StateBadge.tsx";
 import { StatusIcon } from "../../components/Status.tsx";
 import { TestName } from "../../components/TestName.tsx";
@@ -50,6 +51,16 @@ export function LastRun({ row }: { row: TestRow }) {
   );
 }
 
+/** Its state, and whether it is in quarantine. */
+export function States({ row: { state, quarantine } }: { row: TestRow }) {
+  return (
+    <span className="flex flex-col items-start gap-0.5">
+      <StateBadge state={state} />
+      {quarantine && <QuarantineBadge mode={quarantine.mode} expires={quarantine.expires_at} />}
+    </span>
+  );
+}
+
 export interface TestColumn {
   header: string;
   sort?: TestSort;
@@ -59,7 +70,7 @@ export interface TestColumn {
 
 export const COLUMNS: TestColumn[] = [
   { header: "Name", sort: "name", cell: (row, telling) => <Name row={row} telling={telling} /> },
-  { header: "State", sort: "-score", cell: ({ state }) => <StateBadge state={state} /> },
+  { header: "State", sort: "-score", cell: (row) => <States row={row} /> },
   { header: "History", cell: ({ strip }) => <HistoryStrip strip={strip} /> },
   { header: "Pass rate", sort: "pass_rate", end: true, cell: ({ pass_rate }) => formatPercent(pass_rate) },
   { header: "p50 / p95", sort: "-p95", end: true, cell: (row) => <Durations row={row} /> },

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
+use crate::http::quarantine::dto::Mode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -85,6 +86,17 @@ pub struct Series {
     pub strip: String,
 }
 
+/// That a test is in quarantine.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = QuarantineOfTest)]
+pub struct InQuarantine {
+    /// The stay.
+    pub id: Uuid,
+    pub mode: Mode,
+    /// From when on it counts again.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// A test with its latest state on a branch.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Test {
@@ -97,6 +109,8 @@ pub struct Test {
     /// Whom its report names, else whom the project's `CODEOWNERS` names for its file.
     pub owners: Vec<String>,
     pub project: Project,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<InQuarantine>,
     #[serde(flatten)]
     pub series: Series,
 }
@@ -192,6 +206,8 @@ pub struct TestDetail {
     /// Whom its report names, else whom the project's `CODEOWNERS` names for its file.
     pub owners: Vec<String>,
     pub project: Project,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<InQuarantine>,
     /// On every branch and in every variant, the newest run first; at most 200.
     pub series: Vec<Series>,
     /// That of the asked branch and variant; else of the default branch, else the newest.
@@ -363,8 +379,10 @@ pub struct FailingTest {
     /// Of a regression, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// One sentence.
+    /// One sentence, or two.
     pub reason: String,
+    /// Whether the test was in quarantine when the run took place; a failure of a new kind counts nevertheless.
+    pub quarantined: bool,
     pub fingerprint: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -6,18 +6,22 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, PathId},
-        read_models::{History, WaitMin},
+        read_models::{History, Quarantine, WaitMin},
     },
 };
 use axum::{Json, extract::State};
 use scaledtest_domain::{Scope, TestId};
 use scaledtest_insight::State as TestState;
-use scaledtest_projections::history::{
-    Last,
-    queries::{self, Chosen, Point, Sort, TestFilter, TestRow},
-    seen::Seen,
+use scaledtest_projections::{
+    history::{
+        Last,
+        queries::{self, Chosen, Point, Sort, TestFilter, TestRow},
+        seen::Seen,
+    },
+    quarantine::queries::{Active, active_of},
 };
 use serde_json::json;
+use uuid::Uuid;
 
 /// List tests
 ///
@@ -40,7 +44,7 @@ pub(super) async fn list_tests(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _: WaitMin<History>,
+    _: WaitMin<Quarantine>,
 ) -> Result<Json<dto::Tests>, ApiError> {
     caller.scope(Scope::Read)?;
     let sort = match pairs.get("sort") {
@@ -51,7 +55,13 @@ pub(super) async fn list_tests(
     let limit = u32::try_from(pairs.number("limit", 50, 1, 200)).unwrap_or(50);
     let page = (limit, pairs.get("cursor"));
     let (rows, total, next_cursor) = queries::list_tests(&app.db, caller.team()?, &filter(&pairs)?, sort, page).await?;
-    Ok(Json(dto::Tests { tests: rows.into_iter().map(test).collect(), total, next_cursor }))
+    let mut tests: Vec<dto::Test> = rows.into_iter().map(test).collect();
+    let ids: Vec<Uuid> = tests.iter().map(|test| test.id).collect();
+    let quarantined = active_of(&app.db, caller.team()?, &ids, app.clock.now()).await?;
+    for test in &mut tests {
+        test.quarantine = quarantined.get(&test.id).map(in_quarantine);
+    }
+    Ok(Json(dto::Tests { tests, total, next_cursor }))
 }
 
 /// Read a test
@@ -70,11 +80,12 @@ pub(super) async fn get_test(
     caller: Caller,
     PathId(id): PathId<TestId>,
     pairs: Pairs,
-    _: WaitMin<History>,
+    _: WaitMin<Quarantine>,
 ) -> Result<Json<dto::TestDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let wanted = (pairs.get("branch"), variant_id(&pairs)?);
     let found = queries::get_test(&app.db, caller.team()?, id.0, wanted).await?.ok_or_else(not_found)?;
+    let quarantined = active_of(&app.db, caller.team()?, &[id.0], app.clock.now()).await?;
     let first = found.series.first().ok_or_else(not_found)?.clone();
     Ok(Json(dto::TestDetail {
         id: first.id,
@@ -84,6 +95,7 @@ pub(super) async fn get_test(
         file_path: first.file_path,
         tags: first.tags.0,
         owners: first.owners.0,
+        quarantine: quarantined.get(&id.0).map(in_quarantine),
         series: found.series.iter().map(series).collect(),
         chosen: found.chosen.map(chosen),
         errors: found.errors.into_iter().map(error).collect(),
@@ -117,6 +129,10 @@ pub(super) async fn get_test_history(
         return Err(not_found());
     }
     Ok(Json(dto::TestHistory { runs: runs.into_iter().map(run).collect() }))
+}
+
+fn in_quarantine(active: &Active) -> dto::InQuarantine {
+    dto::InQuarantine { id: active.id, mode: active.mode.into(), expires_at: active.expires_at }
 }
 
 fn not_found() -> ApiError {
@@ -180,6 +196,7 @@ pub(super) fn test(row: TestRow) -> dto::Test {
         file_path: row.file_path,
         tags: row.tags.0,
         owners: row.owners.0,
+        quarantine: None,
         project: dto::Project { id: row.project_id, name: row.project },
         series,
     }

@@ -6,7 +6,7 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, PathId},
-        read_models::{History, WaitMin},
+        read_models::{Quarantine, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -40,7 +40,7 @@ pub(super) async fn get_run_verdict(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<RunId>,
-    _: WaitMin<History>,
+    _: WaitMin<Quarantine>,
 ) -> Result<Json<dto::RunVerdict>, ApiError> {
     caller.scope(Scope::Read)?;
     let not_found = || ApiError::not_found("run_not_found", "run not found");
@@ -76,8 +76,17 @@ pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Resul
     }))
 }
 
+fn reason(failing: &Failing) -> String {
+    let reason = failing.verdict.reason();
+    if failing.quarantined && failing.verdict.is_new_failure() {
+        return format!("{reason} The test is quarantined, but failed in a way that was not seen before.");
+    }
+    reason
+}
+
 fn test(failing: Failing) -> dto::FailingTest {
     let (report, index) = failing.result;
+    let reason = reason(&failing);
     dto::FailingTest {
         test_id: failing.test_id,
         name: failing.name,
@@ -90,7 +99,8 @@ fn test(failing: Failing) -> dto::FailingTest {
             Verdict::Regression { probability } => Some(probability),
             _ => None,
         },
-        reason: failing.verdict.reason(),
+        reason,
+        quarantined: failing.quarantined,
         fingerprint: failing.fingerprint,
         message: failing.message,
     }

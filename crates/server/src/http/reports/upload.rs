@@ -84,7 +84,8 @@ pub(super) async fn upload_report(
     };
     let accepted = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
-    let mut written = after_write(&app, accepted.position, &["reports", "history", "gates"], prefer_async).await;
+    let shown = ["reports", "history", "quarantine", "gates"];
+    let mut written = after_write(&app, accepted.position, &shown, prefer_async).await;
     let mut answer = answer(&app, &accepted);
     let is_visible = !prefer_async && !written.contains_key(ST_PROJECTION);
     let (gate, evaluated) = gates::of_upload(&app, team, &accepted, caller.actor, is_visible).await;

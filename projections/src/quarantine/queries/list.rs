@@ -1,0 +1,154 @@
+//! What is in quarantine at a moment.
+
+use chrono::{DateTime, Utc};
+use scaledtest_domain::{TeamId, events::quarantine::Mode};
+use sqlx::{FromRow, PgPool, types::Json};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// A quarantined test, as CI has to know it.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "as the test is called")]
+pub struct Muted {
+    pub test_id: Uuid,
+    pub name: String,
+    pub suite: Vec<String>,
+    pub file_path: Option<String>,
+    pub mode: Mode,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What is in quarantine in a project.
+#[derive(Debug, Clone)]
+pub struct CiList {
+    /// Which project.
+    pub project_id: Uuid,
+    /// Its name.
+    pub project: String,
+    /// By id.
+    pub tests: Vec<Muted>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    project_id: Uuid,
+    project: String,
+    test_id: Option<Uuid>,
+    name: Option<String>,
+    suite: Option<Json<Vec<String>>>,
+    file_path: Option<String>,
+    mode: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// What is in quarantine in a project, named or by its id; none if the team has no such project.
+///
+/// # Errors
+/// What the database says.
+pub async fn ci_list(
+    pool: &PgPool,
+    team: TeamId,
+    project: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<CiList>, sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select project.id as project_id, project.name as project, found.*
+         from (select id, name from history.project where team_id = $1 and (id::text = $2 or name = $2)
+               order by id::text = $2 desc limit 1) project
+         left join lateral (
+           select test.id as test_id, test.name, test.suite, test.file_path, entry.mode, entry.expires_at
+           from quarantine.entry join history.test on test.id = entry.test_id
+           where entry.project_id = project.id and entry.team_id = $1 and entry.entered_at <= $3 and entry.ends_at > $3
+         ) found on true order by found.test_id",
+    )
+    .bind(team.0)
+    .bind(project)
+    .bind(now)
+    .fetch_all(pool)
+    .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let (project_id, project) = (first.project_id, first.project.clone());
+    let muted = |row: Row| {
+        Some(Muted {
+            test_id: row.test_id?,
+            name: row.name?,
+            suite: row.suite.map(|suite| suite.0).unwrap_or_default(),
+            file_path: row.file_path,
+            mode: Mode::from_word(&row.mode?).unwrap_or_default(),
+            expires_at: row.expires_at?,
+        })
+    };
+    Ok(Some(CiList { project_id, project, tests: rows.into_iter().filter_map(muted).collect() }))
+}
+
+/// The stay that a test is in.
+#[derive(Debug, Clone)]
+pub struct Active {
+    /// Which.
+    pub id: Uuid,
+    /// What becomes of the test in CI.
+    pub mode: Mode,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Which of these tests of a team are in quarantine.
+///
+/// # Errors
+/// What the database says.
+pub async fn active_of(
+    pool: &PgPool,
+    team: TeamId,
+    tests: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Active>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid, String, DateTime<Utc>)> = sqlx::query_as(
+        "select test_id, id, mode, expires_at from quarantine.entry
+         where test_id = any($1) and team_id = $2 and entered_at <= $3 and ends_at > $3",
+    )
+    .bind(tests)
+    .bind(team.0)
+    .bind(now)
+    .fetch_all(pool)
+    .await?;
+    let active = |(test, id, mode, expires_at): (Uuid, Uuid, String, DateTime<Utc>)| {
+        (test, Active { id, mode: Mode::from_word(&mode).unwrap_or_default(), expires_at })
+    };
+    Ok(rows.into_iter().map(active).collect())
+}
+
+/// Which of these tests were in quarantine in a run that lasted from `start` to `end`: put there before it ended, and not
+/// out again before it began.
+///
+/// # Errors
+/// What the database says.
+pub async fn covering(
+    pool: &PgPool,
+    project: Uuid,
+    tests: &[Uuid],
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select distinct test_id from quarantine.entry
+         where test_id = any($1) and project_id = $2 and entered_at <= $4 and ends_at > $3",
+    )
+    .bind(tests)
+    .bind(project)
+    .bind(start)
+    .bind(end)
+    .fetch_all(pool)
+    .await
+}
+
+/// How many tests of a project are in quarantine.
+///
+/// # Errors
+/// What the database says.
+pub async fn active_count(pool: &PgPool, team: TeamId, project: Uuid, now: DateTime<Utc>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from quarantine.entry where project_id = $1 and team_id = $2 and ends_at > $3")
+        .bind(project)
+        .bind(team.0)
+        .bind(now)
+        .fetch_one(pool)
+        .await
+}

@@ -136,7 +136,7 @@ async fn write(conn: &mut PgConnection, evaluations: Vec<(&Item, &Evaluated)>) -
                      $10::json[], $11::timestamptz[], $12::text[], $13::json[])
               as new (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, results, baseline, at, name, rules)
          join gate on gate.id = gate_id and gate.team_id = new.team_id
-         on conflict (id) do nothing",
+         order by new.no on conflict (id) do nothing",
     )
     .bind(of(|one| one.evaluation.0))
     .bind(evaluations.iter().map(|(item, _)| signed(item.n)).collect::<Vec<_>>())

@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
+import { Exports } from "./exports.ts";
 import { Insight } from "./insight.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
 import { comparePositions, isPosition } from "./position.ts";
@@ -28,6 +29,9 @@ interface Answer {
   response: Response;
 }
 
+/** How long a file may take that is written while it is sent, milliseconds. */
+const FILE_TIMEOUT_MS = 600_000;
+
 const READS = new Set(["GET", "HEAD"]);
 
 /** The paths on which a 401 means wrong credentials, not a worn-out access token. */
@@ -49,6 +53,8 @@ export class ScaledTest {
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** What the histories of the team's tests say. */
   readonly insight = new Insight((method, path, ask) => this.#ask(method, path, ask));
+  /** Lists and runs as files. */
+  readonly exports = new Exports((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;
@@ -394,25 +400,25 @@ export class ScaledTest {
     return url.href;
   }
 
-  async #send(request: Request): Promise<Response> {
+  async #send(request: Request, timeoutMs = this.#timeoutMs): Promise<Response> {
     const path = new URL(request.url).pathname;
-    if (this.#apiToken !== undefined || SIGN_IN.test(path)) return this.#dispatch(request);
+    if (this.#apiToken !== undefined || SIGN_IN.test(path)) return this.#dispatch(request, false, timeoutMs);
     const again = request.clone();
     const sent = this.#session?.access_token;
-    const response = await this.#dispatch(request);
+    const response = await this.#dispatch(request, false, timeoutMs);
     if (response.status !== 401 || (await saysWrongPassword(response))) return response;
     // Somebody else may have refreshed while this request was under way.
     const fresh = this.#session?.access_token !== sent ? this.#session : await this.resume();
-    return fresh ? this.#dispatch(again) : response;
+    return fresh ? this.#dispatch(again, false, timeoutMs) : response;
   }
 
-  async #dispatch(request: Request, anonymous = false): Promise<Response> {
+  async #dispatch(request: Request, anonymous = false, timeoutMs = this.#timeoutMs): Promise<Response> {
     const headers = new Headers(request.headers);
     const token = anonymous ? undefined : (this.#apiToken ?? this.#session?.access_token);
     if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
     if (this.teamId !== undefined) headers.set("X-Team-ID", this.teamId);
     if (this.#position !== undefined && READS.has(request.method)) headers.set("ST-Min-Position", this.#position);
-    const signals = [request.signal, ...(this.#timeoutMs > 0 ? [AbortSignal.timeout(this.#timeoutMs)] : [])];
+    const signals = [request.signal, ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])];
     const response = await this.#fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
     this.observe(response.headers.get("ST-Position"));
     return response;
@@ -451,7 +457,8 @@ export class ScaledTest {
         ...abortable(ask.signal),
         ...(ask.body !== undefined && { body: JSON.stringify(ask.body), headers: { "Content-Type": "application/json" } }),
       });
-      const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));
+      const timeoutMs = ask.parseAs === "blob" && this.#timeoutMs > 0 ? Math.max(this.#timeoutMs, FILE_TIMEOUT_MS) : this.#timeoutMs;
+      const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request, timeoutMs));
       if (!response.ok) return { error: (await response.json().catch(() => undefined)) as unknown, response };
       return { data: (ask.parseAs === "blob" ? await response.blob() : await response.json()) as R, response };
     };

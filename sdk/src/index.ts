@@ -5,3 +5,4 @@ export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
 export { comparePositions, isPosition } from "./position.ts";
 export type { paths } from "./schema.ts";
 export type * from "./types.ts";
+export { Exports, type ExportFormat } from "./exports.ts";

@@ -742,6 +742,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{id}/ctrf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a report as CTRF
+         * @description With everything that was read of it, whether or not the original document is still kept.
+         */
+        get: operations["get_report_ctrf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{id}/raw": {
         parameters: {
             query?: never;
@@ -825,6 +845,26 @@ export interface paths {
         };
         /** Read a run with its reports */
         get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/ctrf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a run as one CTRF document
+         * @description Of several reports: the results one after another, and of tool and environment what all of them have in common.
+         */
+        get: operations["get_run_ctrf"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3156,6 +3196,8 @@ export interface operations {
                 since?: string;
                 /** @description RFC 3339, inclusive */
                 until?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3170,6 +3212,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditLog"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description A parameter cannot be read */
@@ -3265,7 +3309,10 @@ export interface operations {
     };
     list_settings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3279,6 +3326,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -3310,6 +3359,8 @@ export interface operations {
                 offset?: number;
                 /** @description Part of the name, in any case */
                 search?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3324,6 +3375,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminTeamList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -3355,6 +3408,8 @@ export interface operations {
                 offset?: number;
                 /** @description Part of the address or the name, in any case */
                 search?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3369,6 +3424,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminUserList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -3526,6 +3583,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3539,6 +3598,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DurationDistribution"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -3575,6 +3636,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3588,6 +3651,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Errors"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -3626,6 +3691,8 @@ export interface operations {
                 branch?: string;
                 /** @description One of the test's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3639,6 +3706,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FlakyTests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -3679,6 +3748,8 @@ export interface operations {
                 branch?: string;
                 /** @description One of the test's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3692,6 +3763,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SlowestTests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -3733,6 +3806,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -3746,6 +3821,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trends"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -3917,7 +3994,10 @@ export interface operations {
     };
     list_identities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3931,6 +4011,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description token_not_allowed: API tokens are not for accounts */
@@ -4540,7 +4622,10 @@ export interface operations {
     };
     list_sessions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4554,6 +4639,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description token_not_allowed: API tokens are not for accounts */
@@ -5065,7 +5152,10 @@ export interface operations {
     };
     list_projects: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5078,6 +5168,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Projects"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -5120,6 +5212,8 @@ export interface operations {
                 tool?: string;
                 /** @description Words in tool, project, branch, build; the beginning of commit or id. */
                 text?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -5133,6 +5227,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reports"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -5455,6 +5551,53 @@ export interface operations {
             };
         };
     };
+    get_report_ctrf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CTRF document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_report_raw: {
         parameters: {
             query?: never;
@@ -5529,6 +5672,8 @@ export interface operations {
                 offset?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -5544,6 +5689,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -5649,6 +5796,8 @@ export interface operations {
                 tool?: string;
                 /** @description Words in tool, project, branch, build, key; the beginning of commit or id. */
                 text?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -5662,6 +5811,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Runs"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -5737,6 +5888,53 @@ export interface operations {
             };
         };
     };
+    get_run_ctrf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CTRF document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_run_results: {
         parameters: {
             query?: {
@@ -5755,6 +5953,8 @@ export interface operations {
                 offset?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -5770,6 +5970,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -5855,7 +6057,10 @@ export interface operations {
     };
     list_teams: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5869,6 +6074,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TeamList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -6119,7 +6326,10 @@ export interface operations {
     };
     list_invitations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -6136,6 +6346,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InvitationList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description not_a_member; insufficient_scope: the API token cannot read */
@@ -6393,7 +6605,10 @@ export interface operations {
     };
     list_members: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -6410,6 +6625,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemberList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -6578,7 +6795,10 @@ export interface operations {
     };
     list_tokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -6595,6 +6815,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -6827,7 +7049,10 @@ export interface operations {
     };
     list_publishers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -6844,6 +7069,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrustedPublisherList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -7031,6 +7258,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -7044,6 +7273,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -7139,6 +7370,8 @@ export interface operations {
                 variant_id?: string;
                 /** @description 1 to 400; 100 otherwise. */
                 limit?: number;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -7154,6 +7387,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestHistory"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {

@@ -3,6 +3,7 @@
 pub mod accounts;
 mod admin;
 pub mod error;
+mod export;
 pub mod extract;
 mod insight;
 mod invitations;
@@ -22,7 +23,10 @@ mod ui;
 pub mod words;
 
 use crate::app::{App, AppState};
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -31,6 +35,8 @@ pub fn router(app: AppState) -> Router {
     let public = documented_public().split_for_parts().0;
     let public = public.route_layer(from_fn_with_state(Arc::clone(&app), limit::public));
     let private = documented_private().split_for_parts().0;
+    // Exports ask a list for one page after another, by the same caller: they are inside of what looks at callers.
+    let private = private.route_layer(from_fn(export::layer));
     let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
     let sockets = documented_sockets().split_for_parts().0;
     let router = public.merge(private).merge(sockets).fallback(ui::fallback);
@@ -65,4 +71,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(runs::routes())
         .merge(projects::routes())
         .merge(insight::routes())
+        .merge(export::ctrf::routes())
 }

@@ -52,6 +52,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "get_run"
         | "list_run_results"
         | "get_run_verdict"
+        | "get_report_ctrf"
+        | "get_run_ctrf"
         | "list_tests"
         | "get_test"
         | "get_test_history"

@@ -2,6 +2,7 @@
 
 mod branches;
 mod compare;
+mod export;
 mod filter;
 mod page;
 mod projects;
@@ -14,6 +15,7 @@ pub use branches::{
     find_project, sample,
 };
 pub use compare::{Difference, Entry, MAX_ENTRIES, MAX_RESULTS, Outcome, Side, Totals, What, compare, find_sides};
+pub use export::{ResultPlace, Whole, WholeReport, whole};
 pub use filter::{ReportFilter, ReportStatus};
 pub use page::{CursorError, Listing, Page, QueryError, Summary};
 pub use projects::{Project, list_projects};

@@ -56,3 +56,32 @@ test("a team takes its runs and tests away as files", async ({ page, signedUp })
     expect(new Set(statuses)).toEqual(new Set(["failed"]));
   });
 });
+
+test("a team shows a badge to anybody, and takes it back", async ({ page, signedUp, browser }) => {
+  const { account, client } = signedUp;
+  await client.upload(showcase(), { project: "showcase", branch: "main" });
+  const project = (await client.projects())[0]?.id ?? "";
+  await signIn(page, account);
+  const stranger = await (await browser.newContext()).newPage();
+  const badge = `${new URL(page.url()).origin}/badges/${project}.svg`;
+  expect((await stranger.goto(badge))?.status()).toBe(404);
+
+  await test.step("made public, with Markdown to copy", async () => {
+    await page.goto("/team");
+    await page.getByLabel("Anybody who knows their address may see the badges").check();
+    await expect(page.getByText("Saved")).toBeVisible();
+    await expect(page.getByLabel("Markdown", { exact: true })).toContainText(`/badges/${project}.svg`);
+    const width = page.getByRole("img", { name: "Badge of showcase" }).evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth));
+    expect(await width).toBeGreaterThan(50);
+    await inspect(page, "badges");
+  });
+
+  await test.step("a stranger sees the counts, and then nothing any more", async () => {
+    expect((await stranger.goto(badge))?.headers()["content-type"]).toContain("image/svg+xml");
+    await expect(stranger.locator("title")).toHaveText("tests: 15 failed");
+    await page.getByLabel("Anybody who knows their address may see the badges").uncheck();
+    await expect(page.getByLabel("Markdown", { exact: true })).toBeHidden();
+    expect((await stranger.request.get(badge)).status()).toBe(404);
+  });
+  await stranger.context().close();
+});

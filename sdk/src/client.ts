@@ -47,8 +47,8 @@ const WRONG_PASSWORD = new Set(["invalid_current_password", "invalid_password"])
  * all requests that meet it. Reads carry the highest log position seen so far, so they never miss one's own writes.
  */
 export class ScaledTest {
-  /** The typed paths of the API; its calls resolve to `{data, error, response}`. */
-  readonly api: Client<paths>;
+  /** The typed paths of the API; its calls resolve to `{data, error, response}`. Lists are JSON here; as files they are in `exports`. */
+  readonly api: Client<paths, "application/json">;
   /** What only the owner of the instance may do. */
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** What the histories of the team's tests say. */
@@ -74,7 +74,7 @@ export class ScaledTest {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#fetch = options.fetch ?? ((request) => fetch(request));
     this.#WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: typeof WebSocket }).WebSocket;
-    this.api = createFetchClient<paths>({
+    this.api = createFetchClient<paths, "application/json">({
       baseUrl: this.#baseUrl,
       fetch: (request) => this.#send(request),
     });
@@ -209,6 +209,11 @@ export class ScaledTest {
 
   async renameTeam(teamId: string, name: string): Promise<T.TeamFacts> {
     return (await this.#ask<{ team: T.TeamFacts }>("PATCH", team(teamId), { body: { name } })).team;
+  }
+
+  /** Shows the badges of the team's projects to anybody, or to nobody. */
+  async showBadges(teamId: string, isPublic: boolean): Promise<void> {
+    await this.#ask("PUT", `${team(teamId)}/badges`, { body: { public: isPublic } });
   }
 
   /** Deletes the team with everything in it. */

@@ -951,6 +951,23 @@ export interface paths {
         patch: operations["rename_team"];
         trace?: never;
     };
+    "/api/v1/teams/{team_id}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Show the badges of a team's projects to anybody, or to nobody */
+        put: operations["show_badges"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teams/{team_id}/invitations": {
         parameters: {
             query?: never;
@@ -1420,6 +1437,26 @@ export interface paths {
          * @description The same as /api/v1/auth/{provider}/callback, at the path that the refresh cookie is sent to.
          */
         get: operations["finish_oauth_at_auth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/badges/{badge}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the state of a project's branch as a picture
+         * @description The newest complete run. Only where the team has made its badges public; else the answer is that of a project that is unknown.
+         */
+        get: operations["get_badge"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2761,7 +2798,14 @@ export interface components {
             /** @description The caller's role in it. */
             role: components["schemas"]["TeamRole"];
         };
+        /** @description Whether anybody sees the badges. */
+        TeamBadges: {
+            /** @description To anybody who knows a project's id; else to nobody. */
+            public: boolean;
+        };
         TeamDetail: {
+            /** @description Whether anybody may see the badges of its projects. */
+            badges_public: boolean;
             /**
              * Format: int64
              * @description How many belong to it.
@@ -6324,6 +6368,69 @@ export interface operations {
             };
         };
     };
+    show_badges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBadges"];
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamBadges"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found: none of the caller's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     list_invitations: {
         parameters: {
             query?: {
@@ -8019,6 +8126,57 @@ export interface operations {
             };
             /** @description oauth_not_configured */
             501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_badge: {
+        parameters: {
+            query?: {
+                /** @description The project's default branch otherwise. */
+                branch?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project's id and `.svg` */
+                badge: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description It is the one of If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description badge_not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod admin;
+mod badges;
 pub mod error;
 mod export;
 pub mod extract;
@@ -49,6 +50,7 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
         .nest("/api/v1/auth", accounts::public_routes())
         .nest("/auth", accounts::public_routes())
         .merge(invitations::public_routes())
+        .merge(badges::public_routes())
         .merge(operations::routes())
 }
 

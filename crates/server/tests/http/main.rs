@@ -8,6 +8,7 @@ mod accounts;
 mod administration;
 mod admission;
 mod authorisation;
+mod badges;
 mod exports;
 mod identities;
 mod interrupted_invitations;

@@ -1,5 +1,6 @@
 //! What the API asks of reports, runs and results. Every query names the team: nothing crosses it.
 
+mod badge;
 mod branches;
 mod compare;
 mod export;
@@ -10,6 +11,7 @@ mod reports;
 mod results;
 mod runs;
 
+pub use badge::{Badge, badge};
 pub use branches::{
     BranchTotals, Comparison, Contrast, Contrasted, MAX_RUNS, Place, ProjectName, Rules, Runs, Sample, Shown, contrast,
     find_project, sample,

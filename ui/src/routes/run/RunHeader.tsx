@@ -8,7 +8,6 @@ import { ExportMenu } from "../../components/ExportMenu.tsx";
 import { ErrorBox, messageOf } from "../../components/States.tsx";
 import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
 import { Time } from "../../components/Time.tsx";
-import { cx } from "../../lib/cx.ts";
 import { saveFile } from "../../lib/download.ts";
 import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
 import { reportQuery } from "../../queries.ts";

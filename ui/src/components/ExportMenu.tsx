@@ -26,7 +26,7 @@ export function ExportMenu({ of, files }: { of: string; files: ExportFile[] }) {
       <Popover
         label={`Export ${of}`}
         triggerClass={buttonClass("plain", true)}
-        panelClass="w-64 max-w-[calc(100vw-2rem)] left-0 sm:right-0 sm:left-auto"
+        panelClass="left-0 w-60 sm:right-0 sm:left-auto sm:w-64"
         trigger={
           <>
             <Download aria-hidden size={14} />

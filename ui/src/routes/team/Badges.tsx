@@ -27,7 +27,7 @@ export function Badges({ team }: { team: Team }) {
           <label className="inline-flex items-center gap-2">
             <input
               type="checkbox"
-              className="size-4 accent-primary"
+              className="size-4 shrink-0 accent-primary"
               checked={show.isPending ? show.variables : isPublic}
               disabled={show.isPending || !detail.data}
               onChange={(event) => { show.mutate(event.target.checked); }}

@@ -2,9 +2,13 @@
 
 use super::authorisation::operations;
 use crate::support::{Answer, Person, TestApp, config};
-use axum::http::Method;
+use axum::{
+    body::{Body, to_bytes},
+    http::{Method, Request},
+};
 use scaledtest_server::http::openapi::openapi_json;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 async fn upload(server: &TestApp, by: &Person, project: &str, tests: Value) -> Value {
     let report = json!({"results": {"tool": {"name": "runner"}, "tests": tests}});
@@ -245,4 +249,21 @@ async fn an_export_is_one_call_however_many_pages_it_has() {
     assert_eq!((export.status.as_u16(), export.text().lines().count()), (200, 3_500));
     let left = export.header("x-ratelimit-remaining").map(|left| left.parse::<i64>().unwrap());
     assert!(left.is_some_and(|left| left >= 0), "{left:?}");
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_be_finished_breaks_off() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    let tests: Vec<Value> =
+        (0..1_001).map(|n| json!({"name": format!("test {n}"), "status": "passed", "duration": 1})).collect();
+    let sent = upload(&server, &ada, "large", json!(tests)).await;
+    let request = Request::get(format!("/api/v1/reports/{}/results?format=csv", sent["id"].as_str().unwrap()))
+        .header("authorization", format!("Bearer {}", ada.token));
+    let response = server.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    // The first page is there; now there is nothing to read the second one from.
+    sqlx::query("drop view reports.test_result").execute(&server.app.db).await.unwrap();
+    let body = to_bytes(response.into_body(), usize::MAX).await;
+    assert!(body.is_err(), "{body:?}");
 }

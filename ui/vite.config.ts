@@ -36,6 +36,7 @@ export default defineConfig({
     proxy: {
       "/api": { target: server, changeOrigin: false },
       "/auth": { target: server, changeOrigin: false },
+      "/badges": { target: server, changeOrigin: false },
       "/ws": { target: server, changeOrigin: false, ws: true },
     },
   },

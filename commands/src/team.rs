@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Decider, ErrorKind, Kind, TeamId, TeamRole, UserId,
-    events::team::{Created, Deleted, Event, MemberAdded, MemberRemoved, MemberRoleChanged, Renamed},
+    events::team::{
+        BadgesMadePrivate, BadgesMadePublic, Created, Deleted, Event, MemberAdded, MemberRemoved, MemberRoleChanged,
+        Renamed,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -22,6 +25,8 @@ pub struct State {
     pub name: String,
     /// Everybody in it.
     pub members: BTreeMap<UserId, TeamRole>,
+    /// Whether anybody may see the badges of its projects.
+    pub has_public_badges: bool,
 }
 
 /// What somebody wants.
@@ -40,6 +45,13 @@ pub enum Command {
     Rename {
         /// As typed.
         name: String,
+    },
+    /// Show the badges of its projects to anybody, or to nobody.
+    ShowBadges {
+        /// Whose.
+        team: TeamId,
+        /// To anybody.
+        is_public: bool,
     },
     /// Delete it, with all that belongs to it.
     Delete {
@@ -170,6 +182,13 @@ impl Decider for Team {
             _ if !state.exists => Err(Reject::NotFound),
             Command::Rename { name } if name == state.name => Ok(Vec::new()),
             Command::Rename { name } => Ok(vec![Event::Renamed(Renamed { name })]),
+            Command::ShowBadges { is_public, .. } if is_public == state.has_public_badges => Ok(Vec::new()),
+            Command::ShowBadges { team, is_public: true } => {
+                Ok(vec![Event::BadgesMadePublic(BadgesMadePublic { team })])
+            }
+            Command::ShowBadges { team, is_public: false } => {
+                Ok(vec![Event::BadgesMadePrivate(BadgesMadePrivate { team })])
+            }
             Command::Delete { team } => Ok(vec![Event::Deleted(Deleted { team })]),
             Command::Join { user, role } => Ok(match state.members.get(&user) {
                 None => vec![Event::MemberAdded(MemberAdded { user, role })],
@@ -193,6 +212,8 @@ impl Decider for Team {
                 state.name.clone_from(&created.name);
             }
             Event::Renamed(renamed) => state.name.clone_from(&renamed.name),
+            Event::BadgesMadePublic(_) => state.has_public_badges = true,
+            Event::BadgesMadePrivate(_) => state.has_public_badges = false,
             Event::Deleted(_) => state = State { is_deleted: true, ..State::default() },
             Event::MemberAdded(MemberAdded { user, role })
             | Event::MemberRoleChanged(MemberRoleChanged { user, role }) => {
@@ -298,6 +319,22 @@ mod tests {
         let rename = |name: &str| Command::Rename { name: name.into() };
         assert_eq!(decide::<Team>(&events, rename("Ada's team")), Ok(vec![]));
         assert_eq!(decide::<Team>(&events, rename("B")), Ok(vec![Event::Renamed(Renamed { name: "B".into() })]));
+    }
+
+    #[test]
+    fn badges_are_private_until_they_are_made_public_and_each_change_is_said_once() {
+        let team = TeamId::derived(&[b"t"]);
+        let show = |is_public| Command::ShowBadges { team, is_public };
+        assert_eq!(decide::<Team>(&[], show(true)), Err(Reject::NotFound));
+        let events = history::<Team>(vec![create(1)]);
+        assert_eq!(decide::<Team>(&events, show(false)), Ok(vec![]));
+        assert_eq!(decide::<Team>(&events, show(true)), Ok(vec![Event::BadgesMadePublic(BadgesMadePublic { team })]));
+        let public = history::<Team>(vec![create(1), show(true)]);
+        assert_eq!(decide::<Team>(&public, show(true)), Ok(vec![]));
+        assert_eq!(
+            decide::<Team>(&public, show(false)),
+            Ok(vec![Event::BadgesMadePrivate(BadgesMadePrivate { team })])
+        );
     }
 
     fn command() -> impl Strategy<Value = Command> {

@@ -26,6 +26,7 @@ enum Op {
     Promote(u8),
     Team(u8),
     Rename(u8, u8),
+    Badges(u8, bool),
     Delete(u8),
     /// Comes in, changes the role, or goes, as it fits.
     Member(u8, u8, u8),
@@ -45,6 +46,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => n().prop_map(Op::Promote),
         3 => n().prop_map(Op::Team),
         1 => (n(), n()).prop_map(|(team, name)| Op::Rename(team, name)),
+        1 => (n(), any::<bool>()).prop_map(|(team, public)| Op::Badges(team, public)),
         1 => n().prop_map(Op::Delete),
         6 => (n(), n(), n()).prop_map(|(team, user, role)| Op::Member(team, user, role)),
         3 => (n(), n()).prop_map(|(team, token)| Op::Token(team, token)),
@@ -94,7 +96,15 @@ impl Known {
                 self.members.retain(|key, _| key.0 != team);
                 (of(team), Event::Team(team::Event::Deleted(team::Deleted { team: a_team(team) })))
             }
-            Op::Rename(..) | Op::Delete(_) => return None,
+            Op::Badges(team, is_public) if self.teams.contains(&team) => {
+                let (stream, team) = (of(team), a_team(team));
+                let event = match is_public {
+                    true => team::Event::BadgesMadePublic(team::BadgesMadePublic { team }),
+                    false => team::Event::BadgesMadePrivate(team::BadgesMadePrivate { team }),
+                };
+                (stream, Event::Team(event))
+            }
+            Op::Rename(..) | Op::Badges(..) | Op::Delete(_) => return None,
             Op::Member(team, user, role) => self.member(team, user, role)?,
             // The others may also come after their team's end: they are streams of their own.
             Op::Token(team, _) | Op::Invitation(team, ..) | Op::Publisher(team, _)

@@ -3,6 +3,7 @@ import { Administration } from "./administration.ts";
 import { part, queryOf, type Ask } from "./ask.ts";
 import { ApiError } from "./error.ts";
 import { Gates } from "./gates.ts";
+import { Exports } from "./exports.ts";
 import { Insight } from "./insight.ts";
 import { Quarantine } from "./quarantine.ts";
 import { LiveConnection, type LiveOptions } from "./live.ts";
@@ -30,6 +31,9 @@ interface Answer {
   response: Response;
 }
 
+/** How long a file may take that is written while it is sent, milliseconds. */
+const FILE_TIMEOUT_MS = 600_000;
+
 const READS = new Set(["GET", "HEAD"]);
 
 /** The paths on which a 401 means wrong credentials, not a worn-out access token. */
@@ -45,8 +49,8 @@ const WRONG_PASSWORD = new Set(["invalid_current_password", "invalid_password"])
  * all requests that meet it. Reads carry the highest log position seen so far, so they never miss one's own writes.
  */
 export class ScaledTest {
-  /** The typed paths of the API; its calls resolve to `{data, error, response}`. */
-  readonly api: Client<paths>;
+  /** The typed paths of the API; its calls resolve to `{data, error, response}`. Lists are JSON here; as files they are in `exports`. */
+  readonly api: Client<paths, "application/json">;
   /** What only the owner of the instance may do. */
   readonly admin = new Administration((method, path, ask) => this.#ask(method, path, ask));
   /** What the histories of the team's tests say. */
@@ -55,6 +59,8 @@ export class ScaledTest {
   readonly gates = new Gates((method, path, ask) => this.#ask(method, path, ask));
   /** Flaky tests that hold up nobody, for a while. */
   readonly quarantine = new Quarantine((method, path, ask) => this.#ask(method, path, ask));
+  /** Lists and runs as files. */
+  readonly exports = new Exports((method, path, ask) => this.#ask(method, path, ask));
   /** Sent as `X-Team-ID`. */
   teamId: string | undefined;
   readonly #baseUrl: string;
@@ -74,7 +80,7 @@ export class ScaledTest {
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#fetch = options.fetch ?? ((request) => fetch(request));
     this.#WebSocket = options.WebSocket ?? (globalThis as { WebSocket?: typeof WebSocket }).WebSocket;
-    this.api = createFetchClient<paths>({
+    this.api = createFetchClient<paths, "application/json">({
       baseUrl: this.#baseUrl,
       fetch: (request) => this.#send(request),
     });
@@ -209,6 +215,11 @@ export class ScaledTest {
 
   async renameTeam(teamId: string, name: string): Promise<T.TeamFacts> {
     return (await this.#ask<{ team: T.TeamFacts }>("PATCH", team(teamId), { body: { name } })).team;
+  }
+
+  /** Shows the badges of the team's projects to anybody, or to nobody. */
+  async showBadges(teamId: string, isPublic: boolean): Promise<void> {
+    await this.#ask("PUT", `${team(teamId)}/badges`, { body: { public: isPublic } });
   }
 
   /** Deletes the team with everything in it. */
@@ -400,25 +411,25 @@ export class ScaledTest {
     return url.href;
   }
 
-  async #send(request: Request): Promise<Response> {
+  async #send(request: Request, timeoutMs = this.#timeoutMs): Promise<Response> {
     const path = new URL(request.url).pathname;
-    if (this.#apiToken !== undefined || SIGN_IN.test(path)) return this.#dispatch(request);
+    if (this.#apiToken !== undefined || SIGN_IN.test(path)) return this.#dispatch(request, false, timeoutMs);
     const again = request.clone();
     const sent = this.#session?.access_token;
-    const response = await this.#dispatch(request);
+    const response = await this.#dispatch(request, false, timeoutMs);
     if (response.status !== 401 || (await saysWrongPassword(response))) return response;
     // Somebody else may have refreshed while this request was under way.
     const fresh = this.#session?.access_token !== sent ? this.#session : await this.resume();
-    return fresh ? this.#dispatch(again) : response;
+    return fresh ? this.#dispatch(again, false, timeoutMs) : response;
   }
 
-  async #dispatch(request: Request, anonymous = false): Promise<Response> {
+  async #dispatch(request: Request, anonymous = false, timeoutMs = this.#timeoutMs): Promise<Response> {
     const headers = new Headers(request.headers);
     const token = anonymous ? undefined : (this.#apiToken ?? this.#session?.access_token);
     if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
     if (this.teamId !== undefined) headers.set("X-Team-ID", this.teamId);
     if (this.#position !== undefined && READS.has(request.method)) headers.set("ST-Min-Position", this.#position);
-    const signals = [request.signal, ...(this.#timeoutMs > 0 ? [AbortSignal.timeout(this.#timeoutMs)] : [])];
+    const signals = [request.signal, ...(timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : [])];
     const response = await this.#fetch(new Request(request, { headers, signal: AbortSignal.any(signals) }));
     this.observe(response.headers.get("ST-Position"));
     return response;
@@ -457,7 +468,8 @@ export class ScaledTest {
         ...abortable(ask.signal),
         ...(ask.body !== undefined && written(ask.body)),
       });
-      const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request));
+      const timeoutMs = ask.parseAs === "blob" && this.#timeoutMs > 0 ? Math.max(this.#timeoutMs, FILE_TIMEOUT_MS) : this.#timeoutMs;
+      const response = await (ask.public ? this.#dispatch(request, true) : this.#send(request, timeoutMs));
       if (!response.ok) return { error: (await response.json().catch(() => undefined)) as unknown, response };
       return { data: (ask.parseAs === "blob" ? await response.blob() : await response.json()) as R, response };
     };

@@ -7,3 +7,4 @@ export { comparePositions, isPosition } from "./position.ts";
 export type * from "./quarantine.ts";
 export type { paths } from "./schema.ts";
 export type * from "./types.ts";
+export { Exports, type ExportFormat } from "./exports.ts";

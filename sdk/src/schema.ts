@@ -888,6 +888,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/{id}/ctrf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a report as CTRF
+         * @description With everything that was read of it, whether or not the original document is still kept.
+         */
+        get: operations["get_report_ctrf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{id}/raw": {
         parameters: {
             query?: never;
@@ -971,6 +991,26 @@ export interface paths {
         };
         /** Read a run with its reports */
         get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/ctrf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a run as one CTRF document
+         * @description Of several reports: the results one after another, and of tool and environment what all of them have in common.
+         */
+        get: operations["get_run_ctrf"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1075,6 +1115,23 @@ export interface paths {
         head?: never;
         /** Give a team another name */
         patch: operations["rename_team"];
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Show the badges of a team's projects to anybody, or to nobody */
+        put: operations["show_badges"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/teams/{team_id}/invitations": {
@@ -1681,6 +1738,26 @@ export interface paths {
          * @description The same as /api/v1/auth/{provider}/callback, at the path that the refresh cookie is sent to.
          */
         get: operations["finish_oauth_at_auth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/badges/{badge}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the state of a project's branch as a picture
+         * @description The newest complete run. Only where the team has made its badges public; else the answer is that of a project that is unknown.
+         */
+        get: operations["get_badge"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3522,7 +3599,14 @@ export interface components {
             /** @description The caller's role in it. */
             role: components["schemas"]["TeamRole"];
         };
+        /** @description Whether anybody sees the badges. */
+        TeamBadges: {
+            /** @description To anybody who knows a project's id; else to nobody. */
+            public: boolean;
+        };
         TeamDetail: {
+            /** @description Whether anybody may see the badges of its projects. */
+            badges_public: boolean;
             /**
              * Format: int64
              * @description How many belong to it.
@@ -3994,6 +4078,8 @@ export interface operations {
                 since?: string;
                 /** @description RFC 3339, inclusive */
                 until?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4008,6 +4094,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditLog"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description A parameter cannot be read */
@@ -4103,7 +4191,10 @@ export interface operations {
     };
     list_settings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4117,6 +4208,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -4148,6 +4241,8 @@ export interface operations {
                 offset?: number;
                 /** @description Part of the name, in any case */
                 search?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4162,6 +4257,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminTeamList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -4193,6 +4290,8 @@ export interface operations {
                 offset?: number;
                 /** @description Part of the address or the name, in any case */
                 search?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4207,6 +4306,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AdminUserList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -4364,6 +4465,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4377,6 +4480,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DurationDistribution"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -4413,6 +4518,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4426,6 +4533,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Errors"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -4464,6 +4573,8 @@ export interface operations {
                 branch?: string;
                 /** @description One of the test's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4477,6 +4588,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FlakyTests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -4517,6 +4630,8 @@ export interface operations {
                 branch?: string;
                 /** @description One of the test's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4530,6 +4645,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SlowestTests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -4571,6 +4688,8 @@ export interface operations {
                 environment?: string;
                 /** @description One of the upload's tags. */
                 tag?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -4584,6 +4703,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trends"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -4755,7 +4876,10 @@ export interface operations {
     };
     list_identities: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4769,6 +4893,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description token_not_allowed: API tokens are not for accounts */
@@ -5378,7 +5504,10 @@ export interface operations {
     };
     list_sessions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5392,6 +5521,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description token_not_allowed: API tokens are not for accounts */
@@ -5903,7 +6034,10 @@ export interface operations {
     };
     list_projects: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5916,6 +6050,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Projects"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             401: {
@@ -6245,6 +6381,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -6258,6 +6396,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuarantineEntries"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -6594,6 +6734,8 @@ export interface operations {
                 tool?: string;
                 /** @description Words in tool, project, branch, build; the beginning of commit or id. */
                 text?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -6607,6 +6749,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Reports"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -6929,6 +7073,53 @@ export interface operations {
             };
         };
     };
+    get_report_ctrf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CTRF document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_report_raw: {
         parameters: {
             query?: never;
@@ -7003,6 +7194,8 @@ export interface operations {
                 offset?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -7018,6 +7211,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -7123,6 +7318,8 @@ export interface operations {
                 tool?: string;
                 /** @description Words in tool, project, branch, build, key; the beginning of commit or id. */
                 text?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -7136,6 +7333,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Runs"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -7211,9 +7410,59 @@ export interface operations {
             };
         };
     };
-    get_run_gates: {
+    get_run_ctrf: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A CTRF document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_run_gates: {
+        parameters: {
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 id: string;
@@ -7228,6 +7477,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunQualityGates"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description run_not_found */
@@ -7268,6 +7519,8 @@ export interface operations {
                 offset?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -7283,6 +7536,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Results"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -7368,7 +7623,10 @@ export interface operations {
     };
     list_teams: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7382,6 +7640,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TeamList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -7630,9 +7890,75 @@ export interface operations {
             };
         };
     };
-    list_invitations: {
+    show_badges: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamBadges"];
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamBadges"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found: none of the caller's */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -7649,6 +7975,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InvitationList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description not_a_member; insufficient_scope: the API token cannot read */
@@ -7906,7 +8234,10 @@ export interface operations {
     };
     list_members: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -7923,6 +8254,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MemberList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -8091,7 +8424,10 @@ export interface operations {
     };
     list_gates: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -8107,6 +8443,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QualityGateList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description not_a_member; insufficient_scope */
@@ -8490,6 +8828,8 @@ export interface operations {
             query?: {
                 /** @description 1 to 100; 20 otherwise. */
                 limit?: number;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -8506,6 +8846,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GateEvaluationList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description not_a_member */
@@ -8539,7 +8881,10 @@ export interface operations {
     };
     list_waivers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 team_id: string;
@@ -8555,6 +8900,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GateWaiverList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description not_a_member */
@@ -8721,7 +9068,10 @@ export interface operations {
     };
     list_tokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -8738,6 +9088,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -8970,7 +9322,10 @@ export interface operations {
     };
     list_publishers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The team */
@@ -8987,6 +9342,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrustedPublisherList"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */
@@ -9176,6 +9533,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path?: never;
@@ -9189,6 +9548,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tests"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -9284,6 +9645,8 @@ export interface operations {
                 variant_id?: string;
                 /** @description 1 to 400; 100 otherwise. */
                 limit?: number;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
             };
             header?: never;
             path: {
@@ -9299,6 +9662,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TestHistory"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             400: {
@@ -9929,6 +10294,57 @@ export interface operations {
             };
             /** @description oauth_not_configured */
             501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_badge: {
+        parameters: {
+            query?: {
+                /** @description The project's default branch otherwise. */
+                branch?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project's id and `.svg` */
+                badge: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description It is the one of If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description badge_not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

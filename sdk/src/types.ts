@@ -131,6 +131,8 @@ export interface TeamDetail {
   role: TeamRole;
   /** How many they are. */
   members: number;
+  /** Whether anybody may see the badges of its projects. */
+  badges_public: boolean;
 }
 
 export interface Member {

@@ -13,6 +13,7 @@ mod loose;
 mod notes;
 
 use chrono::{DateTime, Utc};
+pub use ctrf::Writer;
 use detect::Format;
 pub use error::{FormatError, ReadError};
 use notes::Notes;

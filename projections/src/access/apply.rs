@@ -80,6 +80,16 @@ impl Changes<'_> {
             )
             .bind(self.renamed.keys().copied().collect::<Vec<_>>())
             .bind(self.renamed.values().map(|name| clean(name)).collect::<Vec<_>>())
+            .execute(&mut *conn)
+            .await?;
+        }
+        if !self.badges.is_empty() {
+            sqlx::query(
+                "update team set badges_public = new.is_public from unnest($1::uuid[], $2::boolean[]) as new (id, is_public)
+                 where team.id = new.id",
+            )
+            .bind(self.badges.keys().copied().collect::<Vec<_>>())
+            .bind(self.badges.values().copied().collect::<Vec<_>>())
             .execute(conn)
             .await?;
         }

@@ -46,6 +46,8 @@ pub(super) struct Changes<'a> {
     pub accounts: BTreeMap<Uuid, Account>,
     pub teams: BTreeMap<Uuid, (&'a str, Born)>,
     pub renamed: BTreeMap<Uuid, &'a str>,
+    /// Teams whose badges were made public or private.
+    pub badges: BTreeMap<Uuid, bool>,
     pub deleted: BTreeMap<Uuid, Born>,
     pub members: BTreeMap<(Uuid, Uuid), Member>,
     pub tokens: BTreeMap<Uuid, (Uuid, &'a token::Created, Born)>,
@@ -125,6 +127,12 @@ impl<'a> Changes<'a> {
             }
             team::Event::Renamed(event) => {
                 self.renamed.insert(team, &event.name);
+            }
+            team::Event::BadgesMadePublic(_) => {
+                self.badges.insert(team, true);
+            }
+            team::Event::BadgesMadePrivate(_) => {
+                self.badges.insert(team, false);
             }
             team::Event::Deleted(event) => {
                 self.deleted.entry(event.team.0).or_insert(born);

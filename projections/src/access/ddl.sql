@@ -12,10 +12,12 @@ create index account_newest on account (no desc);
 create index account_owner on account (user_id) where instance_role = 'owner';
 
 create table team (
-    id         uuid        primary key,
-    name       text        not null,
-    created_at timestamptz not null,
-    no         bigint      not null
+    id            uuid        primary key,
+    name          text        not null,
+    -- Whether anybody may see the badges of its projects.
+    badges_public boolean     not null default false,
+    created_at    timestamptz not null,
+    no            bigint      not null
 );
 create index team_newest on team (no desc);
 

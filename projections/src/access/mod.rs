@@ -19,7 +19,7 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn kinds(&self) -> &'static [Kind] {

@@ -46,6 +46,8 @@ pub const ACTIONS: &[&str] = &[
     "quarantine_policy.set",
     "report.deleted",
     "report.submitted",
+    "team.badges_made_private",
+    "team.badges_made_public",
     "team.created",
     "team.deleted",
     "team.renamed",
@@ -138,6 +140,8 @@ fn team(event: &team::Event, id: Uuid) -> Words {
     match event {
         team::Event::Created(event) => ("team.created", "team", id, Some(json!({"name": event.name}))),
         team::Event::Renamed(event) => ("team.renamed", "team", id, Some(json!({"name": event.name}))),
+        team::Event::BadgesMadePublic(_) => ("team.badges_made_public", "team", id, None),
+        team::Event::BadgesMadePrivate(_) => ("team.badges_made_private", "team", id, None),
         team::Event::Deleted(_) => ("team.deleted", "team", id, None),
         team::Event::MemberAdded(event) => ("member.added", "member", event.user.0, Some(json!({"role": event.role}))),
         team::Event::MemberRoleChanged(event) => {

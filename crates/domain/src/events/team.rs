@@ -52,6 +52,20 @@ pub struct MemberRemoved {
     pub user: UserId,
 }
 
+/// Anybody may see the badges of its projects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadgesMadePublic {
+    /// Whose.
+    pub team: TeamId,
+}
+
+/// Nobody sees them any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadgesMadePrivate {
+    /// Whose.
+    pub team: TeamId,
+}
+
 events! { Team:
     /// A team was made.
     "team.created" @ 1 => Created(Created),
@@ -59,6 +73,10 @@ events! { Team:
     "team.renamed" @ 1 => Renamed(Renamed),
     /// It is gone.
     "team.deleted" @ 1 => Deleted(Deleted),
+    /// Anybody may see the badges of its projects.
+    "team.badges_made_public" @ 1 => BadgesMadePublic(BadgesMadePublic),
+    /// Nobody sees them any more.
+    "team.badges_made_private" @ 1 => BadgesMadePrivate(BadgesMadePrivate),
     /// Somebody joined.
     "member.added" @ 1 => MemberAdded(MemberAdded),
     /// A member has another role.

@@ -8,6 +8,7 @@ mod shorten;
 mod stream;
 mod test;
 mod words;
+mod write;
 
 use crate::{
     Document, Envelope, Limits,
@@ -20,6 +21,7 @@ pub(crate) use envelope::Summary;
 use head::{Head, Stop};
 use std::borrow::Cow;
 pub(crate) use stream::read_tests;
+pub use write::Writer;
 
 /// Bytes of JSON that one test's additional data may take, and the envelope's, and the environment.
 const MAX_EXTRA: usize = 64 * 1024;

@@ -90,7 +90,7 @@ pub async fn run(parts: Parts<'_>, stop: CancellationToken) -> anyhow::Result<()
     let Parts { config, secrets, stores, roles, listener } = parts;
     let Stores { db, log } = stores;
     if roles.contains(&Role::Api) {
-        let noticed = stop.run_until_cancelled(projections::notice_rewind(&db, &log)).await;
+        let noticed = stop.run_until_cancelled(Box::pin(projections::notice_rewind(&db, &log))).await;
         let Some(noticed) = noticed else { return Ok(()) };
         noticed.context("cannot compare the read models with the log")?;
     }

@@ -12,7 +12,7 @@ use axum::{
     Json, RequestPartsExt,
     body::to_bytes,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request, State, rejection::JsonRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -375,6 +375,16 @@ fn unknown<T>() -> ApiError {
 pub struct Pairs(pub Vec<(String, String)>);
 
 impl Pairs {
+    /// Those of an address.
+    ///
+    /// # Errors
+    /// 400 when the query cannot be read.
+    pub fn of(uri: &Uri) -> Result<Self, ApiError> {
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+        let wrong = |_| ApiError::invalid("invalid_parameter", "the query string cannot be read");
+        pairs.map(|query| Self(query.0)).map_err(wrong)
+    }
+
     /// The last value of a name; an empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().rev().find(|(candidate, _)| candidate == name);
@@ -407,9 +417,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Pairs {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
-        let wrong = |_| ApiError::invalid("invalid_parameter", "the query string cannot be read");
-        pairs.map(|query| Self(query.0)).map_err(wrong)
+        Self::of(&parts.uri)
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod accounts;
 mod admin;
+mod badges;
 pub mod error;
+mod export;
 pub mod extract;
 mod gates;
 mod insight;
@@ -24,7 +26,10 @@ mod ui;
 pub mod words;
 
 use crate::app::{App, AppState};
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -33,6 +38,8 @@ pub fn router(app: AppState) -> Router {
     let public = documented_public().split_for_parts().0;
     let public = public.route_layer(from_fn_with_state(Arc::clone(&app), limit::public));
     let private = documented_private().split_for_parts().0;
+    // Exports ask a list for one page after another, by the same caller: they are inside of what looks at callers.
+    let private = private.route_layer(from_fn(export::layer));
     let private = private.route_layer(from_fn_with_state(Arc::clone(&app), extract::require_caller));
     let sockets = documented_sockets().split_for_parts().0;
     let router = public.merge(private).merge(sockets).fallback(ui::fallback);
@@ -45,6 +52,7 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
         .nest("/api/v1/auth", accounts::public_routes())
         .nest("/auth", accounts::public_routes())
         .merge(invitations::public_routes())
+        .merge(badges::public_routes())
         .merge(operations::routes())
 }
 
@@ -69,4 +77,5 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(insight::routes())
         .merge(gates::routes())
         .merge(quarantine::routes())
+        .merge(export::ctrf::routes())
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI document: collected from the handlers, completed with what holds for all of them.
 
-use super::{documented_private, documented_public, documented_sockets, error::ErrorBody};
+use super::{documented_private, documented_public, documented_sockets, error::ErrorBody, export};
 use std::sync::OnceLock;
 use utoipa::{
     OpenApi,
@@ -57,6 +57,7 @@ pub fn openapi() -> openapi::OpenApi {
     document.merge(sockets);
     document.merge(documented_private().into_openapi());
     complete(&mut document);
+    export::document(&mut document);
     document
 }
 

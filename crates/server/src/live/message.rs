@@ -61,6 +61,8 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Project(project::Event::OwnersChanged(project)) => json!({"project_id": project.project}),
         Event::Team(team::Event::Created(team)) => json!({"team_id": team.team, "name": team.name}),
         Event::Team(team::Event::Renamed(team)) => json!({"name": team.name}),
+        Event::Team(team::Event::BadgesMadePublic(_)) => json!({"public": true}),
+        Event::Team(team::Event::BadgesMadePrivate(_)) => json!({"public": false}),
         Event::Team(team::Event::Deleted(team)) => json!({"team_id": team.team}),
         Event::Team(team::Event::MemberAdded(member)) => json!({"user_id": member.user, "role": member.role}),
         Event::Team(team::Event::MemberRoleChanged(member)) => json!({"user_id": member.user, "role": member.role}),

@@ -18,6 +18,7 @@ const PUBLIC: &[&str] = &[
     "exchange_oidc_token_at_auth",
     "finish_oauth",
     "finish_oauth_at_auth",
+    "get_badge",
     "get_docs",
     "get_health",
     "get_invitation",

@@ -8,6 +8,8 @@ mod accounts;
 mod administration;
 mod admission;
 mod authorisation;
+mod badges;
+mod exports;
 mod gates;
 mod identities;
 mod interrupted_invitations;

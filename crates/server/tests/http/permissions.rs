@@ -53,6 +53,8 @@ fn rule(operation: &str) -> Option<Rule> {
         | "get_run"
         | "list_run_results"
         | "get_run_verdict"
+        | "get_report_ctrf"
+        | "get_run_ctrf"
         | "list_tests"
         | "get_test"
         | "get_test_history"
@@ -91,7 +93,9 @@ fn rule(operation: &str) -> Option<Rule> {
         | "change_quarantine"
         | "release_quarantine"
         | "set_quarantine_policy" => Role(TeamRole::Maintainer, Scope::Write),
-        "create_invitation" | "revoke_invitation" | "resend_invitation" => PersonWithRole(TeamRole::Maintainer),
+        "create_invitation" | "revoke_invitation" | "resend_invitation" | "show_badges" => {
+            PersonWithRole(TeamRole::Maintainer)
+        }
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"
         | "change_member" | "create_token" | "revoke_token" => PersonWithRole(TeamRole::Owner),
@@ -104,6 +108,7 @@ fn body(operation: &str) -> Value {
     let somebody = "019aab10-0000-7000-8000-00000000ffff";
     match operation {
         "transfer_team" => json!({"user_id": somebody}),
+        "show_badges" => json!({"public": true}),
         "change_member" => json!({"role": "readonly"}),
         _ => json!({}),
     }

@@ -17,6 +17,8 @@ pub struct Team {
     pub created_at: DateTime<Utc>,
     /// How many belong to it.
     pub members: i64,
+    /// Whether anybody may see the badges of its projects.
+    pub badges_public: bool,
 }
 
 /// Somebody in a team.
@@ -37,6 +39,7 @@ impl FromRow<'_, PgRow> for Team {
             name: row.try_get("name")?,
             created_at: row.try_get("created_at")?,
             members: row.try_get("members")?,
+            badges_public: row.try_get("badges_public")?,
         })
     }
 }
@@ -57,7 +60,7 @@ impl FromRow<'_, PgRow> for Member {
 /// What the database says.
 pub async fn team(pool: &PgPool, team: TeamId) -> Result<Option<Team>, sqlx::Error> {
     sqlx::query_as(
-        "select id, name, created_at, (select count(*) from access.member where team_id = id) as members
+        "select id, name, created_at, badges_public, (select count(*) from access.member where team_id = id) as members
          from access.team where id = $1",
     )
     .bind(team.0)

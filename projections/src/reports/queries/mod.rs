@@ -1,7 +1,9 @@
 //! What the API asks of reports, runs and results. Every query names the team: nothing crosses it.
 
+mod badge;
 mod branches;
 mod compare;
+mod export;
 mod filter;
 mod page;
 mod projects;
@@ -9,11 +11,13 @@ mod reports;
 mod results;
 mod runs;
 
+pub use badge::{Badge, badge};
 pub use branches::{
     BranchTotals, Comparison, Contrast, Contrasted, MAX_RUNS, Place, ProjectName, Rules, Runs, Sample, Shown, contrast,
     find_project, sample,
 };
 pub use compare::{Difference, Entry, MAX_ENTRIES, MAX_RESULTS, Outcome, Side, Totals, What, compare, find_sides};
+pub use export::{ResultPlace, Whole, WholeReport, whole};
 pub use filter::{ReportFilter, ReportStatus};
 pub use page::{CursorError, Listing, Page, QueryError, Summary};
 pub use projects::{Project, list_projects};

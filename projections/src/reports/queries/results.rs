@@ -84,7 +84,7 @@ impl Sort {
 #[derive(Debug, Clone, PartialEq, FromRow)]
 #[allow(missing_docs, reason = "each is the field of TestResult of the same name")]
 pub struct ResultRow {
-    report_no: i64,
+    pub(super) report_no: i64,
     /// Its place in the report, from 0: with the report's id, its id.
     pub idx: i32,
     #[sqlx(try_from = "Uuid")]
@@ -121,7 +121,7 @@ impl From<i16> for StatusColumn {
 
 /// A report's number, the partition of its rows, and how many there are by status.
 #[derive(Debug, FromRow)]
-struct Target {
+pub(super) struct Target {
     no: i64,
     month: NaiveDate,
     id: Uuid,
@@ -145,7 +145,7 @@ impl Target {
     }
 }
 
-async fn targets(pool: &PgPool, team: TeamId, scope: Scope) -> Result<Vec<Target>, sqlx::Error> {
+pub(super) async fn targets(pool: &PgPool, team: TeamId, scope: Scope) -> Result<Vec<Target>, sqlx::Error> {
     let (by, id) = match scope {
         Scope::Report(report) => (" and id = ", report.0),
         Scope::Run(run) => (" and run_id = ", run.0),
@@ -243,7 +243,8 @@ async fn search(
     Ok((total, found.into_iter().map(|found| found.row).collect()))
 }
 
-fn push_columns(query: &mut QueryBuilder<Postgres>, targets: &[Target]) {
+/// What a [`ResultRow`] is read from.
+pub(super) fn push_columns(query: &mut QueryBuilder<Postgres>, targets: &[Target]) {
     query.push("report_no, idx, (").push_bind(targets.iter().map(|target| target.id).collect::<Vec<_>>());
     query.push("::uuid[])[array_position(").push_bind(numbers(targets));
     query.push(
@@ -260,7 +261,7 @@ fn push_limit(query: &mut QueryBuilder<Postgres>, page: &Page, cursor: Option<Cu
     }
 }
 
-fn numbers(targets: &[Target]) -> Vec<i64> {
+pub(super) fn numbers(targets: &[Target]) -> Vec<i64> {
     targets.iter().map(|target| target.no).collect()
 }
 
@@ -282,7 +283,8 @@ async fn count(pool: &PgPool, targets: &[Target], filter: &ResultFilter) -> Resu
     query.build_query_scalar().fetch_one(pool).await
 }
 
-fn push_where(query: &mut QueryBuilder<Postgres>, targets: &[Target], filter: &ResultFilter) {
+/// The rows of these reports, in `test_result` or `attempt`.
+pub(super) fn push_partitions(query: &mut QueryBuilder<Postgres>, targets: &[Target]) {
     let months: BTreeSet<NaiveDate> = targets.iter().map(|target| target.month).collect();
     // Class and month choose the partitions; the number chooses the rows.
     query.push(" where class = ").push_bind(CLASS);
@@ -292,6 +294,10 @@ fn push_where(query: &mut QueryBuilder<Postgres>, targets: &[Target], filter: &R
         [target] => query.push("report_no = ").push_bind(target.no),
         many => query.push("report_no = any(").push_bind(numbers(many)).push(")"),
     };
+}
+
+fn push_where(query: &mut QueryBuilder<Postgres>, targets: &[Target], filter: &ResultFilter) {
+    push_partitions(query, targets);
     if !filter.statuses.is_empty() || filter.flaky {
         let statuses: Vec<i16> = filter.statuses.iter().map(|status| status_number(*status)).collect();
         query.push(" and (status = any(").push_bind(statuses).push(")");

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
+import { ExportMenu } from "../../components/ExportMenu.tsx";
 import { More } from "../../components/More.tsx";
 import { Empty, ErrorBox, PageHeader, Skeleton } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
@@ -8,6 +9,7 @@ import { cx } from "../../lib/cx.ts";
 import { plural } from "../../lib/format.ts";
 import { readRunSearch, toRunFilter, type RunSearch } from "../../lib/search.ts";
 import { runsQuery } from "../../queries.ts";
+import { client } from "../../session.ts";
 import { Filters } from "./Filters.tsx";
 import { RunRow } from "./RunRow.tsx";
 import { SelectedRuns } from "./SelectedRuns.tsx";
@@ -33,7 +35,19 @@ export function Reports() {
 
   return (
     <>
-      <PageHeader title="Test Reports" note={query.data ? `${plural(total, "run")}${filtered ? " match" : ""}` : " "} />
+      <PageHeader title="Test Reports" note={query.data ? `${plural(total, "run")}${filtered ? " match" : ""}` : " "}>
+        {runs.length > 0 && (
+          <ExportMenu
+            of="runs"
+            files={(["csv", "ndjson"] as const).map((format) => ({
+              label: format.toUpperCase(),
+              note: format === "csv" ? "For spreadsheets" : "One run per line",
+              name: `runs.${format}`,
+              get: () => client.exports.runs(format, toRunFilter(search)),
+            }))}
+          />
+        )}
+      </PageHeader>
       <Filters search={search} onChange={change} />
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && <Skeleton rows={8} />}

@@ -4,10 +4,11 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight, Download, GitCompareArrows } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { Button, buttonClass } from "../../components/Button.tsx";
+import { ExportMenu } from "../../components/ExportMenu.tsx";
 import { ErrorBox, messageOf } from "../../components/States.tsx";
 import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
 import { Time } from "../../components/Time.tsx";
-import { cx } from "../../lib/cx.ts";
+import { saveFile } from "../../lib/download.ts";
 import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
 import { reportQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
@@ -39,15 +40,7 @@ function Disclosure({ title, children }: { title: string; children: ReactNode })
 function DownloadButton({ report }: { report: Report }) {
   const download = useMutation({
     mutationFn: () => client.raw(report.id),
-    onSuccess: (blob) => {
-      const url = URL.createObjectURL(blob);
-      const link = document.createElement("a");
-      link.href = url;
-      link.download = `${report.tool_name}-${report.id}.json`.replace(/[^\w.-]+/g, "_");
-      link.click();
-      // The download has taken hold of the data by the next task.
-      setTimeout(() => { URL.revokeObjectURL(url); }, 0);
-    },
+    onSuccess: (blob) => { saveFile(blob, `${report.tool_name}-${report.id}.json`); },
   });
   return (
     <span className="inline-flex flex-wrap items-center gap-2">
@@ -151,10 +144,20 @@ export function RunHeader({ run }: { run: RunDetail }) {
           <span className="break-words">{run.name}</span>
           {run.partial && <PartialBadge />}
         </h1>
-        <Link to="/reports/compare" search={{ head: run.id }} className={cx(buttonClass("plain", true), "ml-auto")}>
-          <GitCompareArrows aria-hidden size={14} />
-          Compare with…
-        </Link>
+        <div className="ml-auto flex flex-wrap items-center gap-2">
+          <ExportMenu
+            of="run"
+            files={[
+              { label: "CSV", note: "All tests, for spreadsheets", name: `run-${run.id}.csv`, get: () => client.exports.runResults(run.id, "csv") },
+              { label: "NDJSON", note: "All tests, one per line", name: `run-${run.id}.ndjson`, get: () => client.exports.runResults(run.id, "ndjson") },
+              { label: "CTRF", note: "Everything, with traces and steps", name: `run-${run.id}.ctrf.json`, get: () => client.exports.runCtrf(run.id) },
+            ]}
+          />
+          <Link to="/reports/compare" search={{ head: run.id }} className={buttonClass("plain", true)}>
+            <GitCompareArrows aria-hidden size={14} />
+            Compare with…
+          </Link>
+        </div>
         <p className="flex w-full flex-wrap items-center gap-x-4 gap-y-1 text-[13px] text-muted-foreground">
           <Origin run={run} />
           <span>{run.tools.join(", ")}</span>

@@ -15,6 +15,7 @@ import { fieldText } from "../../lib/form.ts";
 import { formatCount } from "../../lib/format.ts";
 import { keys, membersQuery, queryClient, teamQuery, useTeam } from "../../queries.ts";
 import { client, useUser } from "../../session.ts";
+import { Badges } from "./Badges.tsx";
 import { forgetTeam } from "./forget.ts";
 
 const refresh = () =>
@@ -27,6 +28,7 @@ export function General() {
   return (
     <div className="max-w-3xl">
       <About team={team} />
+      <Badges team={team} />
       {team.role === "owner" ? (
         <>
           <Transfer team={team} />

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useRef } from "react";
 import { Button } from "../../components/Button.tsx";
+import { ExportMenu } from "../../components/ExportMenu.tsx";
 import { StripLegend } from "../../components/HistoryStrip.tsx";
 import { More } from "../../components/More.tsx";
 import { Empty, ErrorBox, PageHeader, Skeleton } from "../../components/States.tsx";
@@ -10,6 +11,7 @@ import { testsQuery } from "../../insight-queries.ts";
 import { plural } from "../../lib/format.ts";
 import { readTestsSearch, toTestFilter, type TestsSearch } from "../../lib/insight-search.ts";
 import { projectsQuery } from "../../queries.ts";
+import { client } from "../../session.ts";
 import { Filters } from "./Filters.tsx";
 import { TestTable } from "./TestTable.tsx";
 
@@ -35,7 +37,20 @@ export function TestsPage() {
   return (
     <>
       <PageHeader title="Tests" note={query.data ? `${plural(total, "test")}${filtered ? " match" : ""}` : " "}>
-        {rows.length > 0 && <StripLegend />}
+        {rows.length > 0 && (
+          <>
+            <StripLegend />
+            <ExportMenu
+              of="tests"
+              files={(["csv", "ndjson"] as const).map((format) => ({
+                label: format.toUpperCase(),
+                note: format === "csv" ? "For spreadsheets" : "One test per line",
+                name: `tests.${format}`,
+                get: () => client.exports.tests(format, toTestFilter(search)),
+              }))}
+            />
+          </>
+        )}
       </PageHeader>
       <Filters search={search} field={field} sortable={!wide} onChange={change} />
       <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "test")} found` : "Loading tests"}</p>

@@ -9,6 +9,7 @@ use crate::{
     app::AppState,
     http::{
         error::ApiError,
+        export::csv,
         extract::{Caller, Pairs},
         read_models::{AuditLog, WaitMin},
     },
@@ -201,7 +202,7 @@ pub(super) async fn export_audit_log(
 fn truncated(next: &Entry) -> String {
     let until = next.at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let what = format!("only the newest {EXPORTED} lines are here; for the rest ask again with until={until}");
-    format!("{until},export.truncated,,,,,,,,{},\r\n", cell(&what))
+    format!("{until},export.truncated,,,,,,,,{},\r\n", csv::text(&what))
 }
 
 fn line(entry: &Entry) -> String {
@@ -220,34 +221,5 @@ fn line(entry: &Entry) -> String {
         entry.metadata.as_ref().map(Value::to_string).unwrap_or_default(),
         entry.id.clone(),
     ];
-    cells.map(|text| cell(&text)).join(",") + "\r\n"
-}
-
-/// A cell as RFC 4180 has it. What a spreadsheet would take for a formula gets an apostrophe before it.
-fn cell(text: &str) -> String {
-    let formula = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if formula.is_empty() && !text.contains(['"', ',', '\n', '\r']) {
-        return text.to_owned();
-    }
-    format!("\"{formula}{}\"", text.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_where_they_must_be_and_are_never_formulas() {
-        for (text, expected) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=1+1", "\"'=1+1\""),
-            ("@x", "\"'@x\""),
-            ("", ""),
-        ] {
-            assert_eq!(cell(text), expected);
-        }
-    }
+    cells.map(|text| csv::text(&text)).join(",") + csv::END
 }

@@ -1,5 +1,6 @@
 //! Teams and who belongs to them.
 
+mod badges;
 mod change;
 mod members;
 mod show;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(show::list_teams, change::create_team))
         .routes(routes!(show::get_team, change::rename_team, change::delete_team))
         .routes(routes!(change::transfer_team))
+        .routes(routes!(badges::show_badges))
         .routes(routes!(members::list_members))
         .routes(routes!(members::change_member, members::remove_member))
 }

@@ -63,6 +63,8 @@ pub(super) struct DetailBody {
     role: TeamRole,
     /// How many belong to it.
     members: i64,
+    /// Whether anybody may see the badges of its projects.
+    badges_public: bool,
 }
 
 /// A team
@@ -83,5 +85,10 @@ pub(super) async fn get_team(
     caller.scope(Scope::Read)?;
     let gone = || ApiError::not_found("team_not_found", "team not found");
     let team = access::team(&app.db, team).await?.ok_or_else(gone)?;
-    Ok(Json(DetailBody { members: team.members, team: team.into(), role: role.into() }))
+    Ok(Json(DetailBody {
+        members: team.members,
+        badges_public: team.badges_public,
+        team: team.into(),
+        role: role.into(),
+    }))
 }

@@ -116,7 +116,7 @@ mod tests {
              raw_status\r\n"
         );
         let tests = headings_of("/api/v1/tests");
-        assert!(tests.starts_with("id,name,suite,tags,project.id,project.name,file_path,branch,variant."), "{tests}");
+        assert!(tests.starts_with("id,name,suite,tags,owners,project.id,project.name,file_path,"), "{tests}");
         let runs = headings_of("/api/v1/runs");
         assert!(runs.contains("summary.passed,") && runs.contains(",commit"), "{runs}");
     }

@@ -52,7 +52,12 @@ impl Owners {
                 faults.push(Fault { line, message: "a rule cannot begin with !".to_owned() });
                 continue;
             }
+            let before = faults.len();
             let named = owners(words, line, &mut faults);
+            // Not the same as naming nobody: a slip of the pen must not take owners away.
+            if named.is_empty() && faults.len() > before {
+                continue;
+            }
             let owners = if named.is_empty() { defaults.clone() } else { named };
             if let Some(section) = sections.last_mut() {
                 section.push(Rule { globs: globs(&pattern), owners });
@@ -209,6 +214,8 @@ mod tests {
         let (owners, faults) = Owners::parse("* @all\n!x @a\n*.ts web @web\n");
         assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 3]);
         assert_eq!((owners.rules(), owners.of("a.ts")), (2, vec!["@web".to_owned()]));
+        let (owners, faults) = Owners::parse("* @all\n*.ts web\n");
+        assert_eq!((owners.of("a.ts"), faults.len()), (vec!["@all".to_owned()], 1), "a rule that names nobody right");
         let many = "* @all\n".repeat(MOST_RULES + 2);
         assert_eq!(Owners::parse(&many).1.len(), 1);
     }

@@ -21,11 +21,25 @@ pub enum Size {
     Quick,
 }
 
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Everything.
+    All,
+    /// Ingestion, acknowledgement, replay, memory.
+    Ingest,
+    /// Questions about histories, and what they cost.
+    Insight,
+}
+
 #[derive(Debug, Parser)]
 struct Arguments {
     /// How much to measure.
     #[arg(value_enum, default_value = "full")]
     size: Size,
+    /// What to measure.
+    #[arg(long, value_enum, default_value = "all")]
+    part: Part,
     /// Where to write the results.
     #[arg(long, default_value = "target/bench.json")]
     output: PathBuf,
@@ -34,7 +48,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let rows = measure::all(arguments.size).await?;
+    let rows = measure::all(arguments.size, arguments.part).await?;
     table::publish(&rows, &arguments.output)?;
     if rows.iter().any(|row| row.met == Some(false)) {
         anyhow::bail!("at least one target is missed");

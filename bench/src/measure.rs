@@ -1,7 +1,7 @@
 //! The measurements, in order.
 
 use crate::{
-    Size, baseline,
+    Part, Size, baseline,
     client::{Client, p50_ms},
     generate, insight,
     process::{self, Server},
@@ -65,13 +65,17 @@ impl Amounts {
 ///
 /// # Errors
 /// When something fails; a missed target is none.
-pub async fn all(size: Size) -> anyhow::Result<Vec<Row>> {
+pub async fn all(size: Size, part: Part) -> anyhow::Result<Vec<Row>> {
     let amounts = Amounts::of(size);
     let mut rows = Vec::new();
     let home = tempfile::Builder::new().prefix("scaledtest-bench-").permissions(readable()).tempdir()?;
-    standard(&home.path().join("standard"), &amounts, &mut rows).await?;
-    strict(&home.path().join("strict"), &amounts, &mut rows).await?;
-    insight::measure(&home.path().join("insight"), size, &mut rows).await?;
+    if part != Part::Insight {
+        standard(&home.path().join("standard"), &amounts, &mut rows).await?;
+        strict(&home.path().join("strict"), &amounts, &mut rows).await?;
+    }
+    if part != Part::Ingest {
+        insight::measure(&home.path().join("insight"), size, &mut rows).await?;
+    }
     Ok(rows)
 }
 

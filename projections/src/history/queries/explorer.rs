@@ -218,22 +218,15 @@ pub async fn list_tests(
     sort: Sort,
     (limit, cursor): (u32, Option<&str>),
 ) -> Result<(Vec<TestRow>, i64, Option<String>), QueryError> {
-    let mut query = QueryBuilder::<Postgres>::new("select count(*)");
-    query.push(TABLES);
+    // What is sorted and counted is gathered narrow; only a page of it is read whole.
+    let mut query =
+        QueryBuilder::<Postgres>::new("with entry as materialized (select test.id, series.branch_id, series.variant, ");
+    query.push(sort.key()).push(" as key, lower(test.name) collate \"C\" as folded").push(TABLES);
     push(&mut query, team, filter);
-    let total = query.build_query_scalar().fetch_one(pool).await?;
-
-    let mut query = QueryBuilder::<Postgres>::new("select * from (select ");
-    query
-        .push(COLUMNS)
-        .push(", ")
-        .push(sort.key())
-        .push(" as key, lower(test.name) collate \"C\" as folded")
-        .push(TABLES);
-    push(&mut query, team, filter);
-    query.push(") entry");
+    query.push("), page as (select * from entry");
     let order =
         if sort == Sort::Name { "folded, id, branch_id, variant" } else { "key, folded, id, branch_id, variant" };
+    let is_first = cursor.is_none();
     if let Some(cursor) = cursor.map(Cursor::decode).transpose()? {
         query.push(format!(" where ({order}) > ("));
         if sort != Sort::Name {
@@ -243,11 +236,39 @@ pub async fn list_tests(
         query.push(", ").push_bind(cursor.variant).push(")");
     }
     query.push(format!(" order by {order} limit ")).push_bind(i64::from(limit) + 1);
-    let mut rows: Vec<TestRow> = query.build_query_as().fetch_all(pool).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
+    query.push(") select ").push(COLUMNS).push(
+        ", page.key, (select count(*) from entry) as total from page join history.test on test.id = page.id
+         join history.series on series.branch_id = page.branch_id and series.test_id = page.id and series.variant = page.variant
+         join history.branch on branch.id = page.branch_id join history.project on project.id = branch.project_id order by page.",
+    );
+    query.push(order.replace(", ", ", page."));
+    let mut found: Vec<Found> = query.build_query_as().fetch_all(pool).await?;
+    let total = match found.first() {
+        Some(found) => found.total,
+        None if is_first => 0,
+        // Beyond the last page nothing says how many there are.
+        None => count(pool, team, filter).await?,
+    };
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let rows: Vec<TestRow> = found.into_iter().map(|found| found.row).collect();
     let next = rows.last().filter(|_| more).map(|last| Cursor::of(last).encode());
     Ok((rows, total, next))
+}
+
+/// A row of a page, and how many there are on all pages.
+#[derive(Debug, FromRow)]
+struct Found {
+    total: i64,
+    #[sqlx(flatten)]
+    row: TestRow,
+}
+
+async fn count(pool: &PgPool, team: TeamId, filter: &TestFilter) -> Result<i64, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new("select count(*)");
+    query.push(TABLES);
+    push(&mut query, team, filter);
+    query.build_query_scalar().fetch_one(pool).await
 }
 
 fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &TestFilter) {

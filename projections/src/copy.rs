@@ -115,7 +115,7 @@ impl Rows {
     /// `text` or `json`. NUL, which Postgres cannot keep, becomes the replacement character.
     pub fn text(&mut self, value: &str) -> &mut Self {
         if memchr::memchr(0, value.as_bytes()).is_some() {
-            return self.bytes(value.replace('\0', "\u{fffd}").as_bytes());
+            return self.bytes(clean(value).as_bytes());
         }
         self.bytes(value.as_bytes())
     }
@@ -185,6 +185,11 @@ impl Rows {
     pub fn opt_text(&mut self, value: Option<&str>) -> &mut Self {
         self.opt(value, Self::text)
     }
+}
+
+/// A text that Postgres can keep: NUL becomes the replacement character.
+pub fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// The nearest number that an `integer` holds.

@@ -4,7 +4,7 @@ use crate::FreshResults;
 use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::future::BoxFuture;
-use scaledtest_domain::{Actor, Commit, CommitId, Event, Kind, events::report};
+use scaledtest_domain::{Actor, Commit, CommitId, Event, Kind, TeamId, events::report};
 use sqlx::PgConnection;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
@@ -111,6 +111,14 @@ impl Item {
     /// Its commit; none if it cannot be read.
     pub fn id(&self) -> Option<CommitId> {
         Some(self.commit.commit).filter(|id| !id.0.is_nil())
+    }
+
+    /// The team that the commit belongs to.
+    ///
+    /// # Errors
+    /// [`ApplyError::Data`] when it belongs to none.
+    pub(crate) fn team(&self) -> Result<TeamId, ApplyError> {
+        self.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", self.n)))
     }
 
     /// Bytes of its body as it is held in memory.

@@ -11,7 +11,7 @@ use scaledtest_domain::{
 use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError};
 use scaledtest_insight::gate::{Inputs, evaluate, is_for_branch};
 use scaledtest_projections::{
-    gates::{self, GateRow},
+    gates::{self, GateRow, Known},
     reports::queries as reports,
 };
 use sqlx::PgPool;
@@ -51,8 +51,7 @@ pub struct Cause {
     pub at: DateTime<Utc>,
 }
 
-/// Evaluates a gate and records what came of it, or finds what was recorded before. None while the read models don't have the
-/// run.
+/// Evaluates a gate for a run and records what came of it, or finds what was recorded before.
 ///
 /// # Errors
 /// See [`GateError`]; the same again is harmless.
@@ -61,12 +60,10 @@ pub async fn evaluate_gate(
     pool: &PgPool,
     gate: &GateRow,
     cause: &Cause,
+    known: &Known,
 ) -> Result<Option<(Box<Evaluated>, Position)>, GateError> {
-    let loaded = gates::load_inputs(pool, cause.team, (cause.run, Some(cause.report)), &gate.rules).await?;
-    let (Some(inputs), Some(run)) = (loaded, reports::get_run(pool, cause.team, cause.run).await?) else {
-        return Ok(None);
-    };
-    let place = (cause.run, run.branch.as_deref());
+    let inputs = known.inputs(pool, &gate.rules).await?;
+    let place = (cause.run, known.run.branch.as_deref());
     let waivers = gates::waivers_for(pool, (cause.team, gate.id), place, cause.at).await?;
     let evaluated = evaluated(gate, cause, &inputs, &waivers);
     let stream = StreamId::of(cause.team, Kind::Evaluation, evaluated.evaluation);
@@ -118,13 +115,17 @@ pub async fn evaluate_gates(
     cause: &Cause,
 ) -> Result<Option<Vec<(Box<Evaluated>, Position)>>, GateError> {
     let Some(run) = reports::get_run(pool, cause.team, cause.run).await? else { return Ok(None) };
+    let mut asked = gates::gates_of(pool, cause.team).await?;
+    asked.retain(|gate| gate.enabled && is_for_branch(&gate.branches, run.branch.as_deref()));
+    if asked.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(known) = Known::of(pool, cause.team, run, Some(cause.report)).await? else { return Ok(None) };
     let mut all = Vec::new();
-    for gate in gates::gates_of(pool, cause.team).await? {
-        if gate.enabled && is_for_branch(&gate.branches, run.branch.as_deref()) {
-            match evaluate_gate(log, pool, &gate, cause).await? {
-                Some(one) => all.push(one),
-                None => return Ok(None),
-            }
+    for gate in &asked {
+        match evaluate_gate(log, pool, gate, cause, &known).await? {
+            Some(one) => all.push(one),
+            None => return Ok(None),
         }
     }
     Ok(Some(all))

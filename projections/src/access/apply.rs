@@ -2,6 +2,7 @@
 
 use super::changes::{Account, Born, Changes, Invitation, Member};
 use crate::ApplyError;
+use crate::copy::clean;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{InstanceRole, Scope};
 use sqlx::PgConnection;
@@ -285,11 +286,6 @@ async fn forget(conn: &mut PgConnection, statement: &'static str, ids: &BTreeSet
 
 fn word(role: InstanceRole) -> &'static str {
     if role == InstanceRole::Owner { "owner" } else { "member" }
-}
-
-/// Postgres keeps no NUL.
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// Arrays of arrays must be rectangular in Postgres, so the words travel joined.

@@ -1,6 +1,6 @@
 //! Events in the words of the audit log.
 
-use crate::{Item, checkpoint::signed};
+use crate::{Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
@@ -184,7 +184,7 @@ fn quarantine(event: &quarantine::Event) -> Words {
 /// Postgres keeps no NUL, in documents neither.
 fn without_nul(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::String(text) => Value::String(clean(&text)),
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, without_nul(value))).collect(),
         other => other,
     }

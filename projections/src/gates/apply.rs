@@ -1,6 +1,6 @@
 //! From events to rows. Evaluations are gathered; whatever could take one away writes them first.
 
-use crate::{ApplyError, Item, checkpoint::signed};
+use crate::{ApplyError, Item, checkpoint::signed, copy::clean};
 use scaledtest_domain::{
     Event,
     events::{
@@ -69,7 +69,7 @@ async fn waive(conn: &mut PgConnection, item: &Item, gate: Uuid, waiver: &Waiver
     )
     .bind(waiver.id.0)
     .bind(signed(item.n))
-    .bind(team_of(item)?)
+    .bind(item.team()?.0)
     .bind(gate)
     .bind(Json(&waiver.rule))
     .bind(run)
@@ -90,7 +90,7 @@ async fn insert(conn: &mut PgConnection, item: &Item, id: Uuid, gate: &Definitio
     )
     .bind(id)
     .bind(signed(item.n))
-    .bind(team_of(item)?)
+    .bind(item.team()?.0)
     .bind(clean(&gate.name))
     .bind(gate.description.as_deref().map(clean))
     .bind(Json(&gate.rules))
@@ -127,7 +127,7 @@ async fn write(conn: &mut PgConnection, evaluations: Vec<(&Item, &Evaluated)>) -
         return Ok(());
     }
     let of = |pick: fn(&Evaluated) -> Uuid| evaluations.iter().map(|(_, one)| pick(one)).collect::<Vec<_>>();
-    let teams: Result<Vec<Uuid>, ApplyError> = evaluations.iter().map(|(item, _)| team_of(item)).collect();
+    let teams: Result<Vec<Uuid>, ApplyError> = evaluations.iter().map(|(item, _)| Ok(item.team()?.0)).collect();
     sqlx::query(
         "insert into evaluation (id, no, team_id, gate_id, report_id, run_id, report_no, outcome, name, rules, results, baseline,
                                  created_at)
@@ -154,15 +154,4 @@ async fn write(conn: &mut PgConnection, evaluations: Vec<(&Item, &Evaluated)>) -
     .execute(conn)
     .await?;
     Ok(())
-}
-
-fn team_of(item: &Item) -> Result<Uuid, ApplyError> {
-    let team =
-        item.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", item.n)));
-    team.map(|team| team.0)
-}
-
-/// Postgres keeps no NUL.
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }

@@ -51,59 +51,95 @@ fn owners(owners: Option<Json<Vec<String>>>) -> Vec<String> {
     owners.map(|owners| owners.0).unwrap_or_default()
 }
 
-/// What is known of a run of a team, as far as the rules ask; none if the run, or one of its reports, is not (or not yet) in
-/// the read models.
-///
-/// # Errors
-/// What the database says.
-pub async fn load_inputs(
-    pool: &PgPool,
+/// A run and what its failures mean: the same for every gate.
+#[derive(Debug)]
+pub struct Known {
     team: TeamId,
-    (run_id, report): (RunId, Option<ReportId>),
-    rules: &[Rule],
-) -> Result<Option<Inputs>, sqlx::Error> {
-    let Some(run) = reports::get_run(pool, team, run_id).await? else { return Ok(None) };
-    let list = reports::reports_of_run(pool, team, run_id).await?;
-    if report.is_some_and(|report| list.iter().all(|one| one.id != report)) || !is_followed(pool, run_id, &list).await?
-    {
-        return Ok(None);
+    /// The run.
+    pub run: reports::Run,
+    list: Vec<reports::Report>,
+    verdict: history::RunVerdict,
+}
+
+impl Known {
+    /// A run of a team; none if the run, or one of its reports, is not (or not yet) in the read models.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn load(
+        pool: &PgPool,
+        team: TeamId,
+        (run_id, report): (RunId, Option<ReportId>),
+    ) -> Result<Option<Self>, sqlx::Error> {
+        match reports::get_run(pool, team, run_id).await? {
+            Some(run) => Self::of(pool, team, run, report).await,
+            None => Ok(None),
+        }
     }
-    let Some(verdict) = history::run_verdict(pool, team, run_id).await? else { return Ok(None) };
-    let asks = |wanted: fn(&Check) -> bool| rules.iter().any(|rule| wanted(&rule.check));
-    let base_run = verdict.baseline.as_ref().and_then(|base| base.run_id);
-    let base_branch = verdict.baseline.as_ref().map(|base| branch_id(run.project_id.0, &base.branch));
-    let mut inputs = Inputs {
-        groups: groups(pool, team, run_id, rules.iter().any(|rule| rule.scope.is_some())).await?,
-        declared: declared(&list),
-        missing_shards: run.missing_shards(),
-        baseline: verdict.baseline.as_ref().map(|base| Baseline {
-            branch: base.branch.clone(),
-            run: base.run_id.map(RunId),
-            commit: base.commit.clone(),
-        }),
-        truncated: verdict.truncated,
-        ..Inputs::default()
-    };
-    inputs.failing = Some(failing(pool, team, run_id, &verdict.failing).await?);
-    if asks(|check| matches!(check, Check::NoNewFingerprints)) {
-        inputs.new_errors = Some(new_errors(pool, team, run_id).await?);
+
+    /// As [`Known::load`], of a run that was read already.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn of(
+        pool: &PgPool,
+        team: TeamId,
+        run: reports::Run,
+        report: Option<ReportId>,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let list = reports::reports_of_run(pool, team, run.id).await?;
+        if report.is_some_and(|report| list.iter().all(|one| one.id != report))
+            || !is_followed(pool, run.id, &list).await?
+        {
+            return Ok(None);
+        }
+        let verdict = history::run_verdict(pool, team, run.id).await?;
+        Ok(verdict.map(|verdict| Self { team, run, list, verdict }))
     }
-    if asks(|check| matches!(check, Check::NewTestsStable { .. })) {
-        inputs.new_tests = Some(new_tests(pool, team, run_id, base_branch).await?);
+
+    /// What the rules look at, as far as they ask.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn inputs(&self, pool: &PgPool, rules: &[Rule]) -> Result<Inputs, sqlx::Error> {
+        let Self { team, run, list, verdict } = self;
+        let (team, run_id) = (*team, run.id);
+        let asks = |wanted: fn(&Check) -> bool| rules.iter().any(|rule| wanted(&rule.check));
+        let base_run = verdict.baseline.as_ref().and_then(|base| base.run_id);
+        let base_branch = verdict.baseline.as_ref().map(|base| branch_id(run.project_id.0, &base.branch));
+        let mut inputs = Inputs {
+            groups: groups(pool, team, run_id, rules.iter().any(|rule| rule.scope.is_some())).await?,
+            declared: declared(list),
+            missing_shards: run.missing_shards(),
+            baseline: verdict.baseline.as_ref().map(|base| Baseline {
+                branch: base.branch.clone(),
+                run: base.run_id.map(RunId),
+                commit: base.commit.clone(),
+            }),
+            truncated: verdict.truncated,
+            ..Inputs::default()
+        };
+        inputs.failing = Some(failing(pool, team, run_id, &verdict.failing).await?);
+        if asks(|check| matches!(check, Check::NoNewFingerprints)) {
+            inputs.new_errors = Some(new_errors(pool, team, run_id).await?);
+        }
+        if asks(|check| matches!(check, Check::NewTestsStable { .. })) {
+            inputs.new_tests = Some(new_tests(pool, team, run_id, base_branch).await?);
+        }
+        if asks(|check| matches!(check, Check::RequiredTests { .. })) {
+            inputs.required = required(pool, team, run_id, rules).await?;
+        }
+        if asks(|check| matches!(check, Check::TestsNotRemoved { .. })) {
+            inputs.removed = removed(pool, team, run_id, base_run).await?;
+        }
+        if asks(|check| matches!(check, Check::DurationRegression { .. })) {
+            inputs.slower = Some(slower(pool, team, run_id, base_branch).await?);
+        }
+        if asks(|check| matches!(check, Check::FlakyBudget { .. })) {
+            (inputs.flaky, inputs.retries) = flaky(pool, team, run_id, base_branch).await?;
+        }
+        Ok(inputs)
     }
-    if asks(|check| matches!(check, Check::RequiredTests { .. })) {
-        inputs.required = required(pool, team, run_id, rules).await?;
-    }
-    if asks(|check| matches!(check, Check::TestsNotRemoved { .. })) {
-        inputs.removed = removed(pool, team, run_id, base_run).await?;
-    }
-    if asks(|check| matches!(check, Check::DurationRegression { .. })) {
-        inputs.slower = Some(slower(pool, team, run_id, base_branch).await?);
-    }
-    if asks(|check| matches!(check, Check::FlakyBudget { .. })) {
-        (inputs.flaky, inputs.retries) = flaky(pool, team, run_id, base_branch).await?;
-    }
-    Ok(Some(inputs))
 }
 
 /// Whether the histories have all reports of the run.

@@ -4,7 +4,7 @@ mod apply;
 mod inputs;
 mod queries;
 
-pub use inputs::load_inputs;
+pub use inputs::Known;
 pub use queries::{
     Due, EvaluationRow, GateRow, PastRun, WaiverRow, due, evaluations_of, evaluations_of_run, gate, gates_of,
     has_enabled_gate, newest_report, newest_runs, settled_until, waivers_for, waivers_of,

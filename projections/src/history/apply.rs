@@ -1,12 +1,8 @@
 //! From events to rows: reports are gathered and folded together; a deletion first writes what came before it.
 
-use super::{
-    delete,
-    gathered::Gathered,
-    owners,
-    place::{Place, clean},
-};
+use super::{delete, gathered::Gathered, owners, place::Place};
 use crate::checkpoint::signed;
+use crate::copy::clean;
 use crate::{ApplyError, Item};
 use scaledtest_domain::{Event, TeamId, events::project, events::report};
 use sqlx::PgConnection;
@@ -17,14 +13,14 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     for item in batch {
         for event in &item.events {
             match event {
-                Event::Project(project::Event::Created(created)) => projects.push((team_of(item)?, created)),
+                Event::Project(project::Event::Created(created)) => projects.push((item.team()?, created)),
                 Event::Project(project::Event::OwnersChanged(changed)) => {
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
                     std::mem::take(&mut gathered).write(conn).await?;
                     owners::change(conn, changed).await?;
                 }
                 Event::Report(report::Event::Ingested(ingested)) => {
-                    gathered.take_in(Place::of(signed(item.n), team_of(item)?, ingested), ingested, &item.body);
+                    gathered.take_in(Place::of(signed(item.n), item.team()?, ingested), ingested, &item.body);
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
@@ -37,10 +33,6 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     }
     insert_projects(conn, &projects).await?;
     gathered.write(conn).await
-}
-
-fn team_of(item: &Item) -> Result<TeamId, ApplyError> {
-    item.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", item.n)))
 }
 
 async fn insert_projects(conn: &mut PgConnection, projects: &[(TeamId, &project::Created)]) -> Result<(), ApplyError> {

@@ -166,7 +166,7 @@ fn key(taken: &Taken<'_>, said: &Said) -> Key {
 }
 
 fn cleaned(variant: &Variant) -> Variant {
-    let clean = |text: &Option<String>| text.as_deref().map(super::place::clean);
+    let clean = |text: &Option<String>| text.as_deref().map(crate::copy::clean);
     Variant { browser: clean(&variant.browser), device: clean(&variant.device), os: clean(&variant.os) }
 }
 

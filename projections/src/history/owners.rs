@@ -1,7 +1,6 @@
 //! Who owns a test: whom its report names, else whom the project's `CODEOWNERS` names for its file.
 
-use super::place::clean;
-use crate::ApplyError;
+use crate::{ApplyError, copy::clean};
 use scaledtest_domain::{events::project::OwnersChanged, identity::relative_path, report::TestResult};
 use scaledtest_insight::owners::Owners;
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
 //! Where a report's results belong: branch and slice, and the sums over it.
 
+use crate::copy::clean;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use scaledtest_domain::{TeamId, events::report::Ingested};
 use serde_json::Value;
@@ -42,11 +43,6 @@ impl Place {
 /// CTRF's `testEnvironment`.
 fn environment(environment: Option<&Value>) -> &str {
     environment.and_then(|environment| environment.get("testEnvironment")).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Postgres keeps no NUL.
-pub(super) fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// Which range a duration falls into; negative ones into the first.

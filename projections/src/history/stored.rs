@@ -3,13 +3,12 @@
 use super::{
     gathered::{Taken, hash},
     owners,
-    place::clean,
     said::{self, Said},
     series::{Derived, Fact, Key, Last, Series, stored},
     sums::Sums,
 };
 use crate::ApplyError;
-use crate::copy::{Rows, copy_rows};
+use crate::copy::{Rows, clean, copy_rows};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
 use scaledtest_insight::mass_failure::RunCounts;

@@ -1,6 +1,6 @@
 //! What is left of a batch, and how it is written.
 
-use crate::{ApplyError, Item, checkpoint::signed};
+use crate::{ApplyError, Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Event,
@@ -40,7 +40,7 @@ impl<'a> Changes<'a> {
                     Event::Team(team::Event::Deleted(deleted)) => changes.forget(deleted.team.0),
                     Event::Quarantine(event) => changes.quarantine(item, event)?,
                     Event::Policy(policy::Event::Set(set)) => {
-                        changes.policies.insert(set.project.0, (team_of(item)?, item.commit.at, set));
+                        changes.policies.insert(set.project.0, (item.team()?.0, item.commit.at, set));
                     }
                     _ => {}
                 }
@@ -59,7 +59,7 @@ impl<'a> Changes<'a> {
         let at = item.commit.at;
         match event {
             quarantine::Event::Entered(entered) => {
-                let made = (signed(item.n), team_of(item)?, at, entered);
+                let made = (signed(item.n), item.team()?.0, at, entered);
                 self.entries.entry(entered.quarantine.0).or_default().entered = Some(made);
             }
             quarantine::Event::Changed(changed) => {
@@ -192,14 +192,4 @@ impl<'a> Changes<'a> {
         }
         Ok(())
     }
-}
-
-fn team_of(item: &Item) -> Result<Uuid, ApplyError> {
-    let outside = || ApplyError::Data(format!("the commit at {} belongs to no team", item.n));
-    item.commit.team.map(Uuid::from).ok_or_else(outside)
-}
-
-/// Postgres keeps no NUL.
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }

@@ -6,7 +6,7 @@ use super::{partitions, writes};
 use crate::checkpoint::signed;
 use crate::copy::{Rows, copy_rows};
 use crate::{ApplyError, Body, Item};
-use scaledtest_domain::{Event, TeamId, events::project, events::report};
+use scaledtest_domain::{Event, events::project, events::report};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -54,10 +54,6 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     writes::recompute_runs(conn, &touched).await
 }
 
-pub(super) fn team_of(item: &Item) -> Result<TeamId, ApplyError> {
-    item.commit.team.ok_or_else(|| ApplyError::Data(format!("the commit at position {} has no team", item.n)))
-}
-
 /// What is to be inserted.
 #[derive(Default)]
 struct Pending<'a> {
@@ -78,7 +74,7 @@ impl Pending<'_> {
         if matches!(item.body, Body::Gone) {
             return Ok(());
         }
-        write_report(&mut self.reports, place, team_of(item)?, item.commit.at, ingested)
+        write_report(&mut self.reports, place, item.team()?, item.commit.at, ingested)
             .map_err(|error| ApplyError::Data(error.to_string()))?;
         self.numbers.push(place.report_no);
         self.runs.insert(ingested.run.0);

@@ -1,9 +1,9 @@
 //! The set-based statements of the projection.
 
-use super::apply::team_of;
 use super::rows::CLASS;
 use super::{cases, partitions};
 use crate::checkpoint::signed;
+use crate::copy::clean;
 use crate::{ApplyError, Item};
 use chrono::NaiveDate;
 use scaledtest_domain::events::project;
@@ -15,7 +15,7 @@ pub(super) async fn insert_projects(
     conn: &mut PgConnection,
     projects: &[(&Item, &project::Created)],
 ) -> Result<(), ApplyError> {
-    let teams = projects.iter().map(|(item, _)| team_of(item).map(Uuid::from)).collect::<Result<Vec<_>, _>>()?;
+    let teams = projects.iter().map(|(item, _)| item.team().map(Uuid::from)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
         "insert into project (id, team_id, name, default_branch, created_at, no)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
@@ -23,8 +23,8 @@ pub(super) async fn insert_projects(
     )
     .bind(projects.iter().map(|(_, created)| created.project.0).collect::<Vec<_>>())
     .bind(teams)
-    .bind(projects.iter().map(|(_, created)| created.name.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
-    .bind(projects.iter().map(|(_, created)| created.default_branch.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(_, created)| clean(&created.name)).collect::<Vec<_>>())
+    .bind(projects.iter().map(|(_, created)| clean(&created.default_branch)).collect::<Vec<_>>())
     .bind(projects.iter().map(|(item, _)| item.commit.at).collect::<Vec<_>>())
     .bind(projects.iter().map(|(item, _)| signed(item.n)).collect::<Vec<_>>())
     .execute(conn)

@@ -18,6 +18,7 @@ use axum::{
 };
 use ipnet::IpNet;
 use scaledtest_domain::{Actor, CommandId, ErrorKind, Position, Scope, TeamId, TeamRole, UserId};
+use scaledtest_eventlog::CommandMeta;
 use serde::de::DeserializeOwned;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -131,6 +132,18 @@ impl Caller {
         }
         let message = format!("this API token lacks the scope {}", scope.as_str());
         Err(ApiError::forbidden("insufficient_scope", message))
+    }
+
+    /// What is recorded of a command of this caller: a new one, now, in this request.
+    pub fn meta(&self, app: &App, request: &RequestId) -> CommandMeta {
+        CommandMeta {
+            command: CommandId::new(),
+            request: None,
+            actor: self.actor,
+            at: app.clock.now(),
+            correlation: Some(request.correlation()),
+            causation: None,
+        }
     }
 
     /// Refuses API tokens: accounts and tokens are managed by people.

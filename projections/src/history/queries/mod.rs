@@ -13,7 +13,7 @@ pub use analytics::{Group, Trend, duration_distribution, trends};
 pub use errors::{ErrorKind, error_analysis};
 pub use explorer::{Sort, TestFilter, TestRow, list_tests};
 pub use narrow::{Narrow, Span};
-pub use owners::{Owned, ProjectOwners, find_project, project_owners};
+pub use owners::{Owned, ProjectOwners, project_owners};
 pub use standing::{UsualBranch, clean_runs, usual_branch};
 pub use test::{Chosen, ErrorOfTest, Evidence, Point, Seen, ShiftOf, TestDetail, flips, get_test, test_history};
 pub use verdict::{Baseline, Failing, RunVerdict, run_verdict};

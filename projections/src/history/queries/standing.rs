@@ -34,15 +34,7 @@ pub struct UsualBranch {
 /// # Errors
 /// What the database says.
 pub async fn usual_branch(pool: &PgPool, project: Uuid) -> Result<Option<UsualBranch>, sqlx::Error> {
-    let found: Option<(Uuid, String)> = sqlx::query_as(
-        "select branch.id, branch.name from history.branch join history.project on project.id = branch.project_id
-         where branch.project_id = $1
-         order by branch.name = project.default_branch desc, branch.reports desc, branch.name limit 1",
-    )
-    .bind(project)
-    .fetch_optional(pool)
-    .await?;
-    let Some((id, name)) = found else { return Ok(None) };
+    let Some((id, name)) = usual_branch_name(pool, project).await? else { return Ok(None) };
     let newest: Vec<Point> = sqlx::query_as(
         "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
          where branch_id = $1 order by seq desc limit $2",
@@ -54,6 +46,18 @@ pub async fn usual_branch(pool: &PgPool, project: Uuid) -> Result<Option<UsualBr
     let facts = Facts::new(newest.iter().map(Point::fact).collect());
     let last = newest.iter().max_by_key(|point| point.at);
     Ok(Some(UsualBranch { id, name, mass: last.map_or(Mass::Ordinary, |last| facts.mass(last.run_id)) }))
+}
+
+/// Its id and name.
+pub(super) async fn usual_branch_name(pool: &PgPool, project: Uuid) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "select branch.id, branch.name from history.branch join history.project on project.id = branch.project_id
+         where branch.project_id = $1
+         order by branch.name = project.default_branch desc, branch.reports desc, branch.name limit 1",
+    )
+    .bind(project)
+    .fetch_optional(pool)
+    .await
 }
 
 /// Runs in a row in which a test passed at the first attempt, from the newest one back to `since`; at most 30. Runs in which

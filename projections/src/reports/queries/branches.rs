@@ -2,6 +2,7 @@
 //! difference is more than chance.
 
 use super::compare::{MAX_ENTRIES, MAX_RESULTS, Part, VARIANT, months, numbers};
+use crate::copy::clean;
 use crate::reports::rows::CLASS;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{ProjectId, ReportId, RunId, TeamId, TestId};
@@ -337,8 +338,4 @@ async fn shown(
         Some((row.no * PLACES + i64::from(row.idx), row))
     });
     Ok(placed.collect())
-}
-
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }

@@ -1,5 +1,6 @@
 //! What lists of reports and runs can be narrowed to.
 
+use crate::copy::clean;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::TeamId;
 use sqlx::{Postgres, QueryBuilder};
@@ -119,10 +120,6 @@ pub(super) fn push(query: &mut QueryBuilder<Postgres>, columns: &Columns, team: 
         }
         query.push(")");
     }
-}
-
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::filter::{literal, push_ilike};
 use super::page::{Cursor, Listing, Page, QueryError};
+use crate::copy::clean;
 use crate::reports::rows::{CLASS, status_number, status_of};
 use chrono::NaiveDate;
 use scaledtest_domain::{
@@ -307,7 +308,7 @@ fn push_where(query: &mut QueryBuilder<Postgres>, targets: &[Target], filter: &R
         push_ilike(query.push(" and array_to_string(suite, ' > ')"), format!("%{}%", literal(suite)));
     }
     if let Some(tag) = &filter.tag {
-        query.push(" and ").push_bind(tag.replace('\0', "\u{fffd}")).push(" = any(tags)");
+        query.push(" and ").push_bind(clean(tag)).push(" = any(tags)");
     }
     if let Some(text) = filter.text.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         // One comparison of a joined text costs a third of four.

@@ -22,8 +22,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{User, user::Command};
-use scaledtest_domain::{CommandId, ErrorKind, InstanceRole, Kind, Position, StreamId, UserId};
-use scaledtest_eventlog::CommandMeta;
+use scaledtest_domain::{ErrorKind, InstanceRole, Kind, Position, StreamId, UserId};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, FromRow};
 use utoipa::ToSchema;
@@ -234,14 +233,7 @@ async fn execute(
     user: UserId,
     command: Command,
 ) -> Result<Position, ApiError> {
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
+    let meta = caller.meta(app, request);
     let executed = app.log.execute::<User>(StreamId::global(Kind::User, user), command, &meta).await;
     executed.map(|executed| executed.position).map_err(ApiError::from_execute)
 }

@@ -72,7 +72,8 @@ pub(super) async fn evaluate_gate(
     let gate = find(&app, team, &gate).await?;
     let (report, run) = report(&app, team, body.report_id.as_deref()).await?;
     let cause = Cause { team, report, run, report_no: None, actor: caller.actor, at: app.clock.now() };
-    let found = scaledtest_effects::evaluate_gate(&app.log, &app.db, &gate, &cause).await.map_err(failed)?;
+    let known = gates::Known::load(&app.db, team, (run, Some(report))).await?.ok_or_else(lagging)?;
+    let found = scaledtest_effects::evaluate_gate(&app.log, &app.db, &gate, &cause, &known).await.map_err(failed)?;
     let (evaluated, position) = found.ok_or_else(lagging)?;
     let written = after_write(&app, position, super::MODELS, prefers_async(&headers)).await;
     Ok((written, Json(dto::Evaluation::from(*evaluated))).into_response())
@@ -205,7 +206,8 @@ pub(super) async fn preview_gate(
     let chosen = newest.filter(|run| is_for_branch(&body.branches, run.branch.as_deref())).take(wanted);
     let mut runs = Vec::new();
     for run in chosen {
-        let Some(inputs) = gates::load_inputs(&app.db, team, (run.id, None), &rules).await? else { continue };
+        let Some(known) = gates::Known::load(&app.db, team, (run.id, None)).await? else { continue };
+        let inputs = known.inputs(&app.db, &rules).await?;
         let found = evaluate(&rules, &inputs, &[]);
         let (passed, status) = (found.outcome.passed(), found.outcome.as_str());
         let rules = dto::rules(&rules, found.results);

@@ -136,7 +136,7 @@ async fn create_gate(
         return Err(ApiError::new(ErrorKind::Conflict, "too_many_gates", message));
     }
     let asked = serde_json::to_vec(&definition).map_err(|error| ApiError::internal(&error))?;
-    let meta = CommandMeta { request: key.map(|_| Hash16::of(&asked)), command, ..meta(&app, &caller, &request) };
+    let meta = CommandMeta { request: key.map(|_| Hash16::of(&asked)), command, ..caller.meta(&app, &request) };
     let made = execute(&app, team, gate, Command::Create { gate, definition: definition.clone() }, &meta).await?;
     if made.state.is_deleted {
         let message = "the gate of this idempotency key was deleted; use a new key for a new gate";
@@ -184,7 +184,7 @@ async fn update_gate(
     let definition = definition(body)?;
     let known = find(&app, team, &gate).await?;
     let command = Command::Change { gate: known.id, definition: definition.clone() };
-    let changed = execute(&app, team, known.id, command, &meta(&app, &caller, &request)).await?;
+    let changed = execute(&app, team, known.id, command, &caller.meta(&app, &request)).await?;
     let written = after_write(&app, changed.position, MODELS, prefers_async(&headers)).await;
     let updated_at = if changed.events.is_empty() { known.updated_at } else { changed.at };
     let body = dto::Gate::of(known.id.0, team.0, definition, known.created_at, updated_at);
@@ -208,7 +208,7 @@ async fn delete_gate(
 ) -> Result<Response, ApiError> {
     let team = maintainer(&caller, &team)?;
     let gate: GateId = gate.parse().map_err(|_| missing())?;
-    let deleted = execute(&app, team, gate, Command::Delete { gate }, &meta(&app, &caller, &request)).await?;
+    let deleted = execute(&app, team, gate, Command::Delete { gate }, &caller.meta(&app, &request)).await?;
     let written = after_write(&app, deleted.position, MODELS, prefers_async(&headers)).await;
     Ok((written, Json(MessageBody { message: "quality gate deleted" })).into_response())
 }
@@ -217,17 +217,6 @@ async fn delete_gate(
 type GatePath = PathIds<String, String>;
 /// Team alone.
 type TeamPath = PathId<String>;
-
-fn meta(app: &App, caller: &Caller, request: &RequestId) -> CommandMeta {
-    CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    }
-}
 
 async fn execute(
     app: &App,

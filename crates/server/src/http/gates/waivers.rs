@@ -1,6 +1,6 @@
 //! Waivers: a rule that does not hold is let pass for a while, by somebody who answers for it.
 
-use super::{GatePath, Gates, MODELS, dto, execute, find, maintainer, meta, reader, refusal};
+use super::{GatePath, Gates, MODELS, dto, execute, find, maintainer, reader, refusal};
 use crate::{app::App, http::accounts::MessageBody};
 use crate::{
     app::AppState,
@@ -81,7 +81,7 @@ pub(super) async fn waive_rule(
     let team = maintainer(&caller, &team)?;
     let gate = find(&app, team, &gate).await?;
     let key = idempotency_key(&headers)?;
-    let meta = meta(&app, &caller, &request);
+    let meta = caller.meta(&app, &request);
     let asked = asked(&body);
     let waiver = waiver(&app, team, caller.user, meta.at, body).await?;
     let (id, meta) = match &key {
@@ -176,7 +176,7 @@ pub(super) async fn revoke_waiver(
     let gate = find(&app, team, &gate).await?.id;
     let waiver = waiver.parse().map_err(|_| ApiError::not_found("waiver_not_found", "waiver not found"))?;
     let command = Command::Revoke { gate, waiver, by: caller.user };
-    let revoked = execute(&app, team, gate, command, &meta(&app, &caller, &request)).await?;
+    let revoked = execute(&app, team, gate, command, &caller.meta(&app, &request)).await?;
     let written = after_write(&app, revoked.position, MODELS, prefers_async(&headers)).await;
     Ok((written, Json(MessageBody { message: "waiver revoked" })).into_response())
 }

@@ -16,10 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use scaledtest_commands::project::{Command, MAX_CODEOWNERS, Project};
-use scaledtest_domain::{CommandId, ErrorKind, Kind, ProjectId, Scope, StreamId, TeamId, TeamRole};
-use scaledtest_eventlog::CommandMeta;
+use scaledtest_domain::{ErrorKind, Kind, ProjectId, Scope, StreamId, TeamId, TeamRole};
 use scaledtest_insight::owners::Owners;
-use scaledtest_projections::history::queries;
+use scaledtest_projections::{history::queries, reports::queries::find_project};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -99,14 +98,7 @@ pub(super) async fn put_project_owners(
     let codeowners = text(body).await?;
     let command = Command::ChangeOwners { project, codeowners };
     let stream = StreamId::of(team, Kind::Project, project);
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
+    let meta = caller.meta(&app, &request);
     let executed = app.log.execute::<Project>(stream, command, &meta).await.map_err(ApiError::from_execute)?;
     let written = after_write(&app, executed.position, &["history"], prefers_async(&headers)).await;
     Ok((written, Json(read(&app, team, project).await?)).into_response())
@@ -125,7 +117,7 @@ async fn text(body: Body) -> Result<String, ApiError> {
 }
 
 async fn find(app: &AppState, team: TeamId, project: &str) -> Result<ProjectId, ApiError> {
-    queries::find_project(&app.db, team, project).await?.ok_or_else(not_found)
+    Ok(find_project(&app.db, team, project).await?.ok_or_else(not_found)?.id)
 }
 
 async fn read(app: &AppState, team: TeamId, project: ProjectId) -> Result<ProjectOwners, ApiError> {

@@ -19,7 +19,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Quarantine, quarantine::Command};
-use scaledtest_domain::{CommandId, Kind, QuarantineId, Scope, StreamId, TeamId, TeamRole, events::quarantine::Why};
+use scaledtest_domain::{Kind, QuarantineId, Scope, StreamId, TeamId, TeamRole, events::quarantine::Why};
 use scaledtest_eventlog::CommandMeta;
 use scaledtest_projections::quarantine::queries;
 use serde::Deserialize;
@@ -75,7 +75,7 @@ pub(super) async fn change_quarantine(
     let terms = checked(wanted, state.terms.as_ref(), app.clock.now(), &mut faults);
     faults.finish()?;
     let command = Command::Change { quarantine: id, terms };
-    execute(&app, team, stream, id, command, &caller, &request, &headers).await
+    execute(&app, (team, stream), id, command, &caller.meta(&app, &request), &headers).await
 }
 
 /// Release a test from quarantine
@@ -97,7 +97,7 @@ pub(super) async fn release_quarantine(
 ) -> Result<Response, ApiError> {
     let (team, stream) = stream(&app, &caller, id).await?;
     let command = Command::Release { quarantine: id, why: Why::Hand, user: Some(caller.user) };
-    execute(&app, team, stream, id, command, &caller, &request, &headers).await
+    execute(&app, (team, stream), id, command, &caller.meta(&app, &request), &headers).await
 }
 
 /// The caller's team, and where the stay is recorded.
@@ -108,26 +108,15 @@ async fn stream(app: &App, caller: &Caller, id: QuarantineId) -> Result<(TeamId,
     Ok((team, StreamId::of(team, Kind::Quarantine, row.test_id)))
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of one request")]
 async fn execute(
     app: &App,
-    team: TeamId,
-    stream: StreamId,
+    (team, stream): (TeamId, StreamId),
     id: QuarantineId,
     command: Command,
-    caller: &Caller,
-    request: &RequestId,
+    meta: &CommandMeta,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
-    let executed = app.log.execute::<Quarantine>(stream, command, &meta).await.map_err(ApiError::from_execute)?;
+    let executed = app.log.execute::<Quarantine>(stream, command, meta).await.map_err(ApiError::from_execute)?;
     let written = after_write(app, executed.position, WRITTEN, prefers_async(headers)).await;
     let row = queries::entry(&app.db, team, id).await?.ok_or_else(not_found)?;
     let mut body = dto::Entry::of(&row, app.clock.now());

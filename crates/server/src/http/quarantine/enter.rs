@@ -101,14 +101,8 @@ pub(super) async fn quarantine_test(
         let message = format!("a project may have {MOST} tests in quarantine: release some first");
         return Err(ApiError::new(ErrorKind::Conflict, "too_many_quarantined", message));
     }
-    let meta = CommandMeta {
-        command,
-        request: key.map(|_| Hash16::of(&asked)),
-        actor: caller.actor,
-        at: now,
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
+    let request_hash = key.map(|_| Hash16::of(&asked));
+    let meta = CommandMeta { command, request: request_hash, at: now, ..caller.meta(&app, &request) };
     let (by, evidence) = (By::Person { user: caller.user }, evidence(&detail));
     let entered = Entered { quarantine, project: project.into(), test, by, terms, evidence };
     let stream = StreamId::of(team, Kind::Quarantine, test);

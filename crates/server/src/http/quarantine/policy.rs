@@ -21,10 +21,9 @@ use axum::{
 };
 use scaledtest_commands::{Policy, policy::Command};
 use scaledtest_domain::{
-    CommandId, Kind, Scope, StreamId, TeamRole,
+    Kind, Scope, StreamId, TeamRole,
     events::policy::{Rules, Set},
 };
-use scaledtest_eventlog::CommandMeta;
 use scaledtest_projections::quarantine::queries;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -99,14 +98,7 @@ pub(super) async fn set_quarantine_policy(
     let team = caller.require(TeamRole::Maintainer)?;
     let before = queries::policy(&app.db, team, &project).await?.ok_or_else(project_not_found)?;
     let rules = checked(body)?;
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
+    let meta = caller.meta(&app, &request);
     let set = Set { project: before.project, user: caller.user, rules };
     let stream = StreamId::of(team, Kind::Policy, before.project);
     let executed = app.log.execute::<Policy>(stream, Command::Set(set.clone()), &meta).await;

@@ -13,8 +13,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use scaledtest_domain::{CommandId, ReportId, Scope, TeamRole};
-use scaledtest_eventlog::CommandMeta;
+use scaledtest_domain::{ReportId, Scope, TeamRole};
 
 /// Delete a report
 ///
@@ -31,14 +30,7 @@ pub(super) async fn delete_report(
 ) -> Result<Response, ApiError> {
     caller.scope(Scope::Write)?;
     let team = caller.require(TeamRole::Maintainer)?;
-    let meta = CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    };
+    let meta = caller.meta(&app, &request);
     let deleted = scaledtest_effects::delete_report(&app.log, team, id, &meta).await;
     let position = deleted.map_err(ApiError::from_execute)?;
     let headers = after_write(&app, position, &["reports", "history"], false).await;

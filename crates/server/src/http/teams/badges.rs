@@ -1,6 +1,6 @@
 //! Who sees the badges of a team's projects.
 
-use super::{answer, execute, meta};
+use super::{answer, execute};
 use crate::{
     app::AppState,
     http::{
@@ -45,6 +45,6 @@ pub(super) async fn show_badges(
         return Err(ApiError::forbidden("forbidden", "only maintainers and owners can make badges public or private"));
     }
     let command = Command::ShowBadges { team, is_public: body.public };
-    let executed = execute(&app, team, command, &meta(&app, &caller, &request)).await?;
+    let executed = execute(&app, team, command, &caller.meta(&app, &request)).await?;
     Ok(answer(&app, &headers, &executed, body).await)
 }

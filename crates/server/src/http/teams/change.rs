@@ -1,6 +1,6 @@
 //! Making, renaming, giving away and deleting teams.
 
-use super::{PlainBody, answer, execute, meta, owner};
+use super::{PlainBody, answer, execute, owner};
 use crate::{
     accounts::teams,
     app::AppState,
@@ -56,7 +56,7 @@ pub(super) async fn create_team(
 ) -> Result<Response, ApiError> {
     let user = caller.person()?;
     let name = body.checked()?;
-    let (mut meta, mut team) = (meta(&app, &caller, &request), TeamId::new());
+    let (mut meta, mut team) = (caller.meta(&app, &request), TeamId::new());
     if let Some(key) = idempotency_key(&headers)? {
         let parts: [&[u8]; 3] = [b"create_team", user.0.as_bytes(), key.as_bytes()];
         (team, meta.command) = (TeamId::derived(&parts), CommandId::derived(&parts));
@@ -95,7 +95,7 @@ pub(super) async fn rename_team(
     let name = body.checked()?;
     let gone = || ApiError::not_found("team_not_found", "team not found");
     let created_at = access::team(&app.db, team).await?.ok_or_else(gone)?.created_at;
-    let executed = execute(&app, team, Command::Rename { name: name.clone() }, &meta(&app, &caller, &request)).await?;
+    let executed = execute(&app, team, Command::Rename { name: name.clone() }, &caller.meta(&app, &request)).await?;
     let body = RenamedBody { team: PlainBody { id: team, name, created_at } };
     Ok(answer(&app, &headers, &executed, body).await)
 }
@@ -118,7 +118,7 @@ pub(super) async fn delete_team(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     owner(&caller, team, "only team owners can delete teams")?;
-    let executed = execute(&app, team, Command::Delete { team }, &meta(&app, &caller, &request)).await?;
+    let executed = execute(&app, team, Command::Delete { team }, &caller.meta(&app, &request)).await?;
     teams::forget(&app, team).await?;
     Ok(answer(&app, &headers, &executed, MessageBody { message: "team deleted" }).await)
 }
@@ -150,6 +150,6 @@ pub(super) async fn transfer_team(
 ) -> Result<Response, ApiError> {
     let from = owner(&caller, team, "only team owners can transfer teams")?;
     let command = Command::Transfer { from, to: body.user_id };
-    let executed = execute(&app, team, command, &meta(&app, &caller, &request)).await?;
+    let executed = execute(&app, team, command, &caller.meta(&app, &request)).await?;
     Ok(answer(&app, &headers, &executed, MessageBody { message: "team transferred" }).await)
 }

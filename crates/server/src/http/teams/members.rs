@@ -1,6 +1,6 @@
 //! Who belongs to a team.
 
-use super::{answer, execute, meta, owner};
+use super::{answer, execute, owner};
 use crate::{
     accounts::{tokens, users},
     app::AppState,
@@ -112,7 +112,7 @@ pub(super) async fn change_member(
     owner(&caller, team, "only team owners can change roles")?;
     let role: domain::TeamRole =
         body.role.parse().map_err(|_| Faults::one("role", "must be readonly, maintainer or owner"))?;
-    let executed = execute(&app, team, Command::ChangeRole { user, role }, &meta(&app, &caller, &request)).await?;
+    let executed = execute(&app, team, Command::ChangeRole { user, role }, &caller.meta(&app, &request)).await?;
     Ok(answer(&app, &headers, &executed, ChangedBody { user_id: user, role: role.into() }).await)
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn remove_member(
     if caller.person()? != user {
         owner(&caller, team, "only team owners can remove members")?;
     }
-    let mut executed = execute(&app, team, Command::Remove { user }, &meta(&app, &caller, &request)).await?;
+    let mut executed = execute(&app, team, Command::Remove { user }, &caller.meta(&app, &request)).await?;
     match tokens::revoke_of(&app, team, user, caller.actor, Some(request.correlation())).await {
         Ok(revoked) => executed.position = revoked.map_or(executed.position, |at| at.max(executed.position)),
         // They are out, and so are their tokens.

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     http::{
         error::ApiError,
-        extract::{Caller, RequestId, after_write, prefers_async},
+        extract::{Caller, after_write, prefers_async},
     },
 };
 use axum::{
@@ -18,7 +18,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use scaledtest_commands::{Team, team};
-use scaledtest_domain::{CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_domain::{Kind, StreamId, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::{CommandMeta, Executed};
 use scaledtest_projections::access::queries as access;
 use serde::Serialize;
@@ -61,17 +61,6 @@ fn owner(caller: &Caller, team: TeamId, refusal: &'static str) -> Result<UserId,
         return Err(ApiError::forbidden("forbidden", refusal));
     }
     Ok(user)
-}
-
-fn meta(app: &App, caller: &Caller, request: &RequestId) -> CommandMeta {
-    CommandMeta {
-        command: CommandId::new(),
-        request: None,
-        actor: caller.actor,
-        at: app.clock.now(),
-        correlation: Some(request.correlation()),
-        causation: None,
-    }
 }
 
 /// Carries a command out on a team.

@@ -40,6 +40,9 @@ struct Arguments {
     /// What to measure.
     #[arg(long, value_enum, default_value = "all")]
     part: Part,
+    /// Leave the data directories, to look at by hand.
+    #[arg(long)]
+    keep: bool,
     /// Where to write the results.
     #[arg(long, default_value = "target/bench.json")]
     output: PathBuf,
@@ -48,7 +51,7 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let rows = measure::all(arguments.size, arguments.part).await?;
+    let rows = measure::all(arguments.size, arguments.part, arguments.keep).await?;
     table::publish(&rows, &arguments.output)?;
     if rows.iter().any(|row| row.met == Some(false)) {
         anyhow::bail!("at least one target is missed");

@@ -65,16 +65,20 @@ impl Amounts {
 ///
 /// # Errors
 /// When something fails; a missed target is none.
-pub async fn all(size: Size, part: Part) -> anyhow::Result<Vec<Row>> {
+pub async fn all(size: Size, part: Part, keep: bool) -> anyhow::Result<Vec<Row>> {
     let amounts = Amounts::of(size);
     let mut rows = Vec::new();
-    let home = tempfile::Builder::new().prefix("scaledtest-bench-").permissions(readable()).tempdir()?;
+    let mut home = tempfile::Builder::new().prefix("scaledtest-bench-").permissions(readable()).tempdir()?;
+    home.disable_cleanup(keep);
     if part != Part::Insight {
         standard(&home.path().join("standard"), &amounts, &mut rows).await?;
         strict(&home.path().join("strict"), &amounts, &mut rows).await?;
     }
     if part != Part::Ingest {
         insight::measure(&home.path().join("insight"), size, &mut rows).await?;
+    }
+    if keep {
+        eprintln!("kept {}", home.path().display());
     }
     Ok(rows)
 }

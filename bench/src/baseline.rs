@@ -2,7 +2,7 @@
 
 use crate::generate;
 use anyhow::Context;
-use scaledtest_domain::{ProjectId, report::TestResult};
+use scaledtest_domain::{ProjectId, report::TestResult, retention::Part};
 use scaledtest_formats as formats;
 use scaledtest_projections::{
     Projection,
@@ -26,8 +26,8 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
     sqlx::raw_sql(setup).execute(&mut conn).await?;
     sqlx::raw_sql(Reports.ddl()).execute(&mut conn).await?;
     sqlx::raw_sql(Reports.indexes()).execute(&mut conn).await?;
-    let month = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).context("a date")?;
-    ensure_partitions(&mut conn, &[month]).await?;
+    let part = Part::FIRST;
+    ensure_partitions(&mut conn, &[part]).await?;
 
     let results = results(ROWS)?;
     let mut spent = Duration::ZERO;
@@ -38,7 +38,7 @@ pub async fn copy(database_url: &str, rows: usize) -> anyhow::Result<f64> {
             // As ten reports of 500 would be.
             let report_no = i64::try_from(transaction * 10 + index / 500)?;
             let idx = i32::try_from(index % 500)?;
-            write_result(&mut encoded, Place { report_no, month }, idx, case_id(result), result)?;
+            write_result(&mut encoded, Place { report_no, part }, idx, case_id(result), result)?;
         }
         let started = Instant::now();
         let mut tx = conn.begin().await?;

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
-    Decider, ErrorKind, Hash16, Kind, ReportId, UploadId,
-    events::report::{Chunks, Deleted, Event, Ingested},
+    Decider, ErrorKind, Hash16, Kind, ReportId, RollupId, UploadId,
+    events::report::{Chunks, Deleted, Event, Ingested, Sealed},
+    retention::Part,
 };
 
 /// Decides about one report.
@@ -19,6 +20,10 @@ pub struct Live {
     pub chunks: Chunks,
     /// Hash of the inflated document.
     pub body: Hash16,
+    /// With which others its results are dropped.
+    pub part: Part,
+    /// The roll-up that holds what histories need of it.
+    pub rollup: Option<RollupId>,
 }
 
 /// What deciding needs to know.
@@ -35,6 +40,15 @@ pub struct State {
 pub enum Command {
     /// Take it in. Its chunks are in the log already.
     Ingest(Box<Ingested>),
+    /// What histories need of it stands in a roll-up.
+    Seal {
+        /// Which.
+        report: ReportId,
+        /// The upload that was rolled up.
+        upload: UploadId,
+        /// Where it stands.
+        rollup: RollupId,
+    },
     /// Forget it.
     Delete {
         /// Which.
@@ -80,7 +94,13 @@ impl Decider for Report {
             (Command::Ingest(ingested), None) => Ok(vec![Event::Ingested(ingested)]),
             (Command::Ingest(ingested), Some(live)) if ingested.upload == live.upload => Ok(Vec::new()),
             (Command::Ingest(_), Some(_)) => Err(Reject::Exists),
-            (Command::Delete { .. }, None) => Err(Reject::NotFound),
+            (Command::Delete { .. } | Command::Seal { .. }, None) => Err(Reject::NotFound),
+            // Another upload was rolled up than the one that is there now.
+            (Command::Seal { upload, .. }, Some(live)) if upload != live.upload => Err(Reject::NotFound),
+            (Command::Seal { .. }, Some(live)) if live.rollup.is_some() => Ok(Vec::new()),
+            (Command::Seal { report, upload, rollup }, Some(_)) => {
+                Ok(vec![Event::Sealed(Sealed { report, upload, rollup })])
+            }
             (Command::Delete { report }, Some(live)) => {
                 Ok(vec![Event::Deleted(Deleted { report, upload: live.upload, chunks: live.chunks })])
             }
@@ -90,7 +110,18 @@ impl Decider for Report {
     fn evolve(mut state: State, event: &Event) -> State {
         match event {
             Event::Ingested(ingested) => {
-                state.live = Some(Live { upload: ingested.upload, chunks: ingested.chunks, body: ingested.body.hash });
+                state.live = Some(Live {
+                    upload: ingested.upload,
+                    chunks: ingested.chunks,
+                    body: ingested.body.hash,
+                    part: ingested.part(),
+                    rollup: None,
+                });
+            }
+            Event::Sealed(sealed) => {
+                if let Some(live) = state.live.as_mut().filter(|live| live.upload == sealed.upload) {
+                    live.rollup = Some(sealed.rollup);
+                }
             }
             Event::Deleted(_) => {
                 state.live = None;
@@ -135,6 +166,7 @@ mod tests {
             triage_github_status: false,
             github: None,
             claim: None,
+            part: None,
         }))
     }
 
@@ -158,6 +190,22 @@ mod tests {
         assert_eq!(decide::<Report>(&[], delete()), Err(Reject::NotFound));
     }
 
+    fn seal(upload: u8, rollup: u8) -> Command {
+        let (upload, rollup) = (UploadId::derived(&[&[upload]]), RollupId::derived(&[&[rollup]]));
+        Command::Seal { report: id(), upload, rollup }
+    }
+
+    #[test]
+    fn a_report_is_sealed_once_and_only_the_upload_that_is_there() {
+        assert_eq!(decide::<Report>(&[], seal(1, 1)), Err(Reject::NotFound));
+        let events = history::<Report>(vec![ingest(1), seal(1, 1)]);
+        assert_eq!(events.len(), 2);
+        assert_eq!(decide::<Report>(&events, seal(1, 2)), Ok(vec![]));
+        let events = history::<Report>(vec![ingest(1), seal(1, 1), delete(), ingest(2)]);
+        assert_eq!(decide::<Report>(&events, seal(1, 1)), Err(Reject::NotFound));
+        assert!(matches!(decide::<Report>(&events, seal(2, 2)).as_deref(), Ok([Event::Sealed(_)])));
+    }
+
     #[test]
     fn a_deleted_report_can_be_sent_again() {
         let events = history::<Report>(vec![ingest(1), delete(), ingest(2)]);
@@ -176,6 +224,7 @@ mod tests {
                 match event {
                     Event::Ingested(ingested) => prop_assert_eq!(live.replace(ingested.upload), None),
                     Event::Deleted(deleted) => prop_assert_eq!(live.take(), Some(deleted.upload)),
+                    Event::Sealed(_) => prop_assert!(false, "nobody asked for that"),
                 }
             }
         }

@@ -5,8 +5,9 @@ use scaledtest_domain::{
     Decider, ErrorKind, Kind, TeamId, TeamRole, UserId,
     events::team::{
         BadgesMadePrivate, BadgesMadePublic, Created, Deleted, Event, MemberAdded, MemberRemoved, MemberRoleChanged,
-        Renamed,
+        Renamed, RetentionChanged,
     },
+    retention::Retention,
 };
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ pub struct State {
     pub members: BTreeMap<UserId, TeamRole>,
     /// Whether anybody may see the badges of its projects.
     pub has_public_badges: bool,
+    /// How long results are kept; as the instance says if absent.
+    pub retention: Option<Retention>,
 }
 
 /// What somebody wants.
@@ -45,6 +48,13 @@ pub enum Command {
     Rename {
         /// As typed.
         name: String,
+    },
+    /// Keep the results of reports that are taken in from now on for so long.
+    ChangeRetention {
+        /// Which.
+        team: TeamId,
+        /// How long; as the instance says if absent.
+        days: Option<Retention>,
     },
     /// Show the badges of its projects to anybody, or to nobody.
     ShowBadges {
@@ -182,6 +192,10 @@ impl Decider for Team {
             _ if !state.exists => Err(Reject::NotFound),
             Command::Rename { name } if name == state.name => Ok(Vec::new()),
             Command::Rename { name } => Ok(vec![Event::Renamed(Renamed { name })]),
+            Command::ChangeRetention { days, .. } if days == state.retention => Ok(Vec::new()),
+            Command::ChangeRetention { team, days } => {
+                Ok(vec![Event::RetentionChanged(RetentionChanged { team, days })])
+            }
             Command::ShowBadges { is_public, .. } if is_public == state.has_public_badges => Ok(Vec::new()),
             Command::ShowBadges { team, is_public: true } => {
                 Ok(vec![Event::BadgesMadePublic(BadgesMadePublic { team })])
@@ -212,6 +226,7 @@ impl Decider for Team {
                 state.name.clone_from(&created.name);
             }
             Event::Renamed(renamed) => state.name.clone_from(&renamed.name),
+            Event::RetentionChanged(changed) => state.retention = changed.days,
             Event::BadgesMadePublic(_) => state.has_public_badges = true,
             Event::BadgesMadePrivate(_) => state.has_public_badges = false,
             Event::Deleted(_) => state = State { is_deleted: true, ..State::default() },
@@ -319,6 +334,19 @@ mod tests {
         let rename = |name: &str| Command::Rename { name: name.into() };
         assert_eq!(decide::<Team>(&events, rename("Ada's team")), Ok(vec![]));
         assert_eq!(decide::<Team>(&events, rename("B")), Ok(vec![Event::Renamed(Renamed { name: "B".into() })]));
+    }
+
+    #[test]
+    fn a_change_of_retention_is_said_once() {
+        let team = TeamId::derived(&[b"t"]);
+        let change = |days| Command::ChangeRetention { team, days };
+        assert_eq!(decide::<Team>(&[], change(None)), Err(Reject::NotFound));
+        let events = history::<Team>(vec![create(1)]);
+        assert_eq!(decide::<Team>(&events, change(None)), Ok(vec![]));
+        let days = Some(Retention::Days90);
+        let events = history::<Team>(vec![create(1), change(days)]);
+        assert_eq!(events.last(), Some(&Event::RetentionChanged(RetentionChanged { team, days })));
+        assert_eq!(decide::<Team>(&events, change(days)), Ok(vec![]));
     }
 
     #[test]

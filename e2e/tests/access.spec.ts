@@ -218,7 +218,7 @@ test("the owner of the instance finds, disables and helps people, and reads the 
   await test.step("find", async () => {
     await signIn(page, owner);
     await page.locator("#nav-admin").click();
-    for (const name of ["Users", "Teams", "Audit Log", "Settings"]) await expect(page.getByRole("heading", { name })).toBeVisible();
+    for (const name of ["Users", "Teams", "Audit Log", "Storage", "Settings"]) await expect(page.getByRole("heading", { name })).toBeVisible();
     await page.getByLabel("Search users").fill(account.email);
     await expect(page).toHaveURL(/user=/);
     await expect(row).toBeVisible();
@@ -264,6 +264,12 @@ test("the owner of the instance finds, disables and helps people, and reads the 
     await page.getByRole("button", { name: "Export CSV" }).click();
     const file = await (await download).path();
     expect(readFileSync(file, "utf8")).toContain(account.email);
+  });
+
+  await test.step("what the data take", async () => {
+    const figures = page.getByRole("region", { name: "Storage" });
+    await expect(figures.getByText("Disk suffices for")).toBeVisible();
+    await expect(figures.getByText(/^of [\d.]+ GB$/)).toBeVisible();
   });
 
   await inspect(page, "admin");

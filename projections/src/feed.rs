@@ -6,11 +6,12 @@
 
 use crate::batch::Batch;
 use crate::checkpoint::Skips;
+use crate::rollups::Rollups;
 use crate::session::Failure;
 use crate::{Body, Fresh, Item, Projection};
 use futures_util::{Stream, StreamExt, stream};
 use scaledtest_domain::{
-    Event,
+    Event, RollupId,
     events::report::{self, Ingested},
 };
 use scaledtest_eventlog::{ChunkError, EventLog, Follow, LogError, Recorded};
@@ -52,6 +53,7 @@ impl Feed {
             projection: projection.clone(),
             skips,
             budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
+            rollups: Rollups::default(),
         });
         let task = tokio::spawn(fill(decoder.items(after), level, sender));
         Self { batches, _task: AbortOnDropHandle::new(task) }
@@ -101,12 +103,20 @@ enum Next {
     Skipped(u64),
 }
 
+/// What became of a report's body later.
+enum End {
+    None,
+    Deleted,
+    Sealed(RollupId),
+}
+
 struct Decoder {
     log: EventLog,
     fresh: Fresh,
     projection: Arc<dyn Projection>,
     skips: Skips,
     budget: Arc<Semaphore>,
+    rollups: Rollups,
 }
 
 impl Decoder {
@@ -191,22 +201,40 @@ impl Decoder {
             Err(ChunkError::Log(error)) => return Err(error.into()),
             Err(broken) => broken,
         };
-        match self.is_deleted(item, ingested).await {
-            Ok(true) => item.body = Body::Gone,
-            Ok(false) => item.poison = Some(format!("report {}: {broken}", ingested.report)),
+        let missing = format!("report {}: {broken}", ingested.report);
+        match self.end(item, ingested).await {
+            Ok(End::Deleted) => item.body = Body::Gone,
+            Ok(End::Sealed(rollup)) => match self.rollups.report(&self.log, team, rollup, ingested.upload).await? {
+                Ok(report) => item.body = Body::Digested(Arc::new(report)),
+                // It may have been deleted since.
+                Err(error) => match self.end(item, ingested).await? {
+                    End::Deleted => item.body = Body::Gone,
+                    _ => item.poison = Some(format!("{missing}; its roll-up {rollup}: {error}")),
+                },
+            },
+            Ok(End::None) => item.poison = Some(missing),
             Err(error @ (LogError::Unavailable(_) | LogError::Rewound(_))) => return Err(error.into()),
-            Err(error) => item.poison = Some(format!("report {}: {broken}; {error}", ingested.report)),
+            Err(error) => item.poison = Some(format!("{missing}; {error}")),
         }
         Ok(())
     }
 
-    /// Whether a later commit of the same report erases this body: only then may it be missing.
-    async fn is_deleted(&self, item: &Item, ingested: &Ingested) -> Result<bool, LogError> {
-        let history = self.log.load(&item.commit.stream()).await?;
-        Ok(history.iter().filter(|recorded| recorded.n > item.n).any(|recorded| {
-            recorded.commit.decode_events().unwrap_or_default().iter().any(|event| {
-                matches!(event, Event::Report(report::Event::Deleted(deleted)) if deleted.upload == ingested.upload)
-            })
-        }))
+    /// What a later commit of the same report does with this body: only then may it be missing.
+    async fn end(&self, item: &Item, ingested: &Ingested) -> Result<End, LogError> {
+        let mut end = End::None;
+        for recorded in self.log.load(&item.commit.stream()).await?.iter().filter(|recorded| recorded.n > item.n) {
+            for event in recorded.commit.decode_events().unwrap_or_default() {
+                match event {
+                    Event::Report(report::Event::Deleted(deleted)) if deleted.upload == ingested.upload => {
+                        return Ok(End::Deleted);
+                    }
+                    Event::Report(report::Event::Sealed(sealed)) if sealed.upload == ingested.upload => {
+                        end = End::Sealed(sealed.rollup);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(end)
     }
 }

@@ -20,10 +20,12 @@ pub mod quarantine;
 mod rebuild;
 pub mod reports;
 mod rewind;
+pub mod rollups;
 mod runner;
 mod schema;
 mod session;
 mod status;
+pub mod storage;
 
 pub use fresh::{Fresh, FreshResults};
 pub use positions::Positions;

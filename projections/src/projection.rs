@@ -1,6 +1,6 @@
 //! What a projection is, and what it is given.
 
-use crate::FreshResults;
+use crate::{FreshResults, history::DigestedReport};
 use bytes::Bytes;
 use chrono::DateTime;
 use futures_util::future::BoxFuture;
@@ -77,6 +77,8 @@ pub enum Body {
     Chunks(Vec<Bytes>),
     /// The results themselves, from this process's own ingestion.
     Fresh(Arc<FreshResults>),
+    /// Dropped: what histories need of them, from a roll-up that a later commit names.
+    Digested(Arc<DigestedReport>),
     /// Erased: a later commit deletes the report. As if it had never been.
     Gone,
 }
@@ -126,7 +128,7 @@ impl Item {
         match &self.body {
             Body::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
             Body::Fresh(results) => results.bytes,
-            Body::None | Body::Gone => 0,
+            Body::None | Body::Gone | Body::Digested(_) => 0,
         }
     }
 

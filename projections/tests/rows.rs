@@ -5,12 +5,14 @@ mod support;
 
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RunId, StreamId, TestId, UserId, WaiverId,
-    events::{evaluation, gate, project, report},
+    Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RollupId, RunId, StreamId, TestId, UploadId,
+    UserId, WaiverId,
+    events::{evaluation, gate, part, project, report, rollup::Rolled, run},
     gate::{Check, Definition, Extent, Level, Outcome, Rule, Seen, Waiver},
     report::{Status, TestResult, decode_chunk, encode_chunk},
+    retention::Part,
 };
-use scaledtest_projections::{Body, FreshResults, Item};
+use scaledtest_projections::{Body, FreshResults, Item, history::Digest};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -60,8 +62,17 @@ async fn events_become_these_rows() {
 enum Op {
     Project(usize),
     Owners(usize, usize),
-    Upload { report: usize, project: usize, key: Option<usize>, branch: Option<usize>, results: Vec<(u8, bool)> },
+    Upload {
+        report: usize,
+        project: usize,
+        key: Option<usize>,
+        branch: Option<usize>,
+        results: Vec<(u8, bool)>,
+    },
     Delete(usize),
+    Pin(usize, bool),
+    /// What has had its time is rolled up and dropped, and what was kept beyond it and is not pinned any more.
+    Retain,
 }
 
 const PROJECTS: [&str; 2] = ["shop", "site"];
@@ -77,13 +88,16 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (0..6_usize, 0..2_usize, proptest::option::of(0..2_usize), proptest::option::of(0..2_usize), results)
             .prop_map(|(report, project, key, branch, results)| Op::Upload { report, project, key, branch, results }),
         2 => (0..6_usize).prop_map(Op::Delete),
+        1 => (0..6_usize, any::<bool>()).prop_map(|(report, keep)| Op::Pin(report, keep)),
+        2 => Just(Op::Retain),
     ]
 }
 
 /// A history that could have been: a report is taken in once while it lives, and deleted only then.
 fn history(ops: Vec<Op>) -> Vec<Item> {
     let mut live: BTreeMap<usize, Spec> = BTreeMap::new();
-    let mut items = Vec::new();
+    let mut retained = Retained::default();
+    let mut items: Vec<Item> = Vec::new();
     for (i, op) in ops.into_iter().enumerate() {
         let n = items.len() as u64 * 3 + 1;
         // Months apart, so that there are partitions.
@@ -111,7 +125,9 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
                 let mut spec = Spec::new(&format!("report {report} at {i}"), results.collect());
                 spec.project = PROJECTS[project];
                 (spec.run_key, spec.branch) = (key.map(|key| KEYS[key]), branch.map(|branch| BRANCHES[branch]));
-                let event = report::Event::Ingested(Box::new(spec.ingested(at, none)));
+                let ingested = spec.ingested(at, none);
+                retained.reports.insert(ingested.report, (ingested.run, ingested.part(), ingested.upload));
+                let event = report::Event::Ingested(Box::new(ingested));
                 let chunks = spec.results.chunks(2).map(|chunk| encode_chunk(chunk).unwrap().into()).collect();
                 let id = spec.id().0;
                 live.insert(report, spec);
@@ -119,7 +135,26 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
             }
             Op::Delete(report) => {
                 let Some(spec) = live.remove(&report) else { continue };
+                retained.reports.remove(&spec.id());
                 (Kind::Report, spec.id().0, Event::Report(report::Event::Deleted(spec.deleted(none))), Body::None)
+            }
+            Op::Pin(report, keep) => {
+                let Some(spec) = live.get(&report) else { continue };
+                let (run, project) = (spec.ingested(at, none).run, project_id(spec.project));
+                let event = match keep {
+                    true => run::Event::Pinned(run::Pinned { run, project }),
+                    false => run::Event::Unpinned(run::Unpinned { run, project }),
+                };
+                retained.pinned.retain(|pinned| *pinned != run);
+                retained.pinned.extend(keep.then_some(run));
+                (Kind::Run, run.0, Event::Run(event), Body::None)
+            }
+            Op::Retain => {
+                for (stream, event) in retained.round(at) {
+                    let n = items.len() as u64 * 3 + 1;
+                    items.push(Item::new(n, Arc::new(commit(stream, n, at, &event)), vec![event]));
+                }
+                continue;
             }
         };
         let stream = StreamId::of(team_id(), kind, id);
@@ -128,6 +163,41 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
         items.push(item);
     }
     items
+}
+
+/// What retention would do.
+#[derive(Default)]
+struct Retained {
+    /// The reports that are there and not sealed, with run, part and upload.
+    reports: BTreeMap<ReportId, (RunId, Part, UploadId)>,
+    pinned: Vec<RunId>,
+    dropped: Vec<Part>,
+}
+
+impl Retained {
+    fn round(&mut self, at: chrono::DateTime<chrono::Utc>) -> Vec<(StreamId, Event)> {
+        let is_over = |part: Part| part.expires().is_some_and(|expires| expires <= at);
+        let mut events = Vec::new();
+        for (id, (_, part, upload)) in &self.reports {
+            if is_over(*part) && !self.pinned.contains(&self.reports[id].0) {
+                let sealed = report::Sealed { report: *id, upload: *upload, rollup: RollupId::derived(&[b"r"]) };
+                let stream = StreamId::of(team_id(), Kind::Report, *id);
+                events.push((stream, Event::Report(report::Event::Sealed(sealed))));
+            }
+        }
+        let mut parts: Vec<Part> =
+            self.reports.values().map(|(_, part, _)| *part).filter(|part| is_over(*part)).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        for part in parts.into_iter().filter(|part| !self.dropped.contains(part)).collect::<Vec<_>>() {
+            self.dropped.push(part);
+            let stream = StreamId::global(Kind::Part, part.id());
+            events.push((stream, Event::Part(part::Event::Dropped(part::Dropped { part }))));
+        }
+        let pinned = &self.pinned;
+        self.reports.retain(|_, (run, part, _)| !is_over(*part) || pinned.contains(run));
+        events
+    }
 }
 
 fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
@@ -157,7 +227,7 @@ fn some_result(i: usize, status: u8, attempts: bool) -> TestResult {
     result
 }
 
-/// As a rebuild sees it after the bodies of deleted reports were erased.
+/// As a rebuild sees it after the bodies of deleted and of dropped reports were erased.
 fn erased(items: &[Item]) -> Vec<Item> {
     let deleted: Vec<_> = items
         .iter()
@@ -167,10 +237,23 @@ fn erased(items: &[Item]) -> Vec<Item> {
             _ => None,
         })
         .collect();
+    let sealed: Vec<_> = items
+        .iter()
+        .flat_map(|item| &item.events)
+        .filter_map(|event| match event {
+            Event::Report(report::Event::Sealed(sealed)) => Some(sealed.report),
+            _ => None,
+        })
+        .collect();
     items
         .iter()
         .cloned()
         .map(|mut item| {
+            if let [Event::Report(report::Event::Ingested(ingested))] = &item.events[..]
+                && sealed.contains(&ingested.report)
+            {
+                item.body = digested(ingested, &item.body);
+            }
             if let [Event::Report(report::Event::Ingested(ingested))] = &item.events[..]
                 && deleted.contains(&ingested.report)
             {
@@ -179,6 +262,21 @@ fn erased(items: &[Item]) -> Vec<Item> {
             item
         })
         .collect()
+}
+
+/// What a roll-up holds of a report, through its written form.
+fn digested(ingested: &report::Ingested, body: &Body) -> Body {
+    let Body::Chunks(chunks) = body else { panic!("{body:?}") };
+    let results: Vec<TestResult> = chunks.iter().flat_map(|chunk| decode_chunk(chunk).unwrap()).collect();
+    let mut digest = Digest::default();
+    // Not alone, and what is with it is taken out again.
+    let other = Rolled { report: ReportId::derived(&[b"other"]), upload: UploadId::derived(&[b"other"]) };
+    digest.add(other, &[result("another", Status::Failed)]);
+    let rolled = Rolled { report: ingested.report, upload: ingested.upload };
+    digest.add(rolled, &results);
+    let pieces = digest.with_only(&[rolled]).encode().unwrap();
+    let read = Digest::decode(&pieces.into_iter().map(Into::into).collect::<Vec<_>>()).unwrap();
+    Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
 }
 
 /// As the process that took them in sees it.

@@ -44,6 +44,11 @@ export class Administration {
     return this.#ask("GET", `${ADMIN}/audit-log.csv`, { query: filter, parseAs: "blob" });
   }
 
+  /** What the data take, and for how long the disk suffices. */
+  storage(): Promise<T.Storage> {
+    return this.#ask("GET", `${ADMIN}/storage`);
+  }
+
   async settings(): Promise<T.InstanceSetting[]> {
     return (await this.#ask<{ settings: T.InstanceSetting[] }>("GET", `${ADMIN}/settings`)).settings;
   }

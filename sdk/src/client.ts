@@ -222,6 +222,11 @@ export class ScaledTest {
     await this.#ask("PUT", `${team(teamId)}/badges`, { body: { public: isPublic } });
   }
 
+  /** For how many days the results of new reports are kept; null for what the instance says. */
+  async changeRetention(teamId: string, days: T.RetentionDays | null): Promise<void> {
+    await this.#ask("PUT", `${team(teamId)}/retention`, { body: { days } });
+  }
+
   /** Deletes the team with everything in it. */
   async deleteTeam(teamId: string): Promise<void> {
     await this.#ask("DELETE", team(teamId));
@@ -342,6 +347,11 @@ export class ScaledTest {
 
   report(id: string, signal?: AbortSignal): Promise<T.ReportDetail> {
     return this.#read(this.api.GET("/api/v1/reports/{id}", { ...at({ id }), ...abortable(signal) }));
+  }
+
+  /** Keeps the results of a run beyond their time, or no longer than others. */
+  pinRun(id: string, keep: boolean): Promise<T.RunRetention> {
+    return this.#ask(keep ? "PUT" : "DELETE", `/api/v1/runs/${part(id)}/pin`);
   }
 
   async deleteReport(id: string): Promise<void> {

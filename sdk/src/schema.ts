@@ -79,6 +79,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the data take, and for how long the disk suffices */
+        get: operations["show_storage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/teams": {
         parameters: {
             query?: never;
@@ -1019,6 +1036,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep the results of a run for good
+         * @description Also those of reports that join it later. Pinning again changes nothing.
+         */
+        put: operations["pin_run"];
+        post?: never;
+        /**
+         * Keep the results of a run no longer than others
+         * @description If their time is over, they are dropped within the hour.
+         */
+        delete: operations["unpin_run"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/quality-gates": {
         parameters: {
             query?: never;
@@ -1354,6 +1395,27 @@ export interface paths {
          * @description What was evaluated with it stands.
          */
         delete: operations["revoke_waiver"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{team_id}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep the results of a team's new reports for so long
+         * @description Reports that are there keep the time that they came with. After it their results, bodies and documents are dropped within a
+         *     week; what histories, trends and gates say of them stays. Pinned runs are kept.
+         */
+        put: operations["change_retention"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3350,11 +3412,27 @@ export interface components {
         RunDetail: components["schemas"]["Run"] & {
             /** @description Oldest first. */
             report_list: components["schemas"]["Report"][];
+            retention: components["schemas"]["RunRetention"];
         };
         /** @description What the gates say of a run. */
         RunQualityGates: {
             /** @description The newest of each gate, newest gate first. */
             evaluations: components["schemas"]["GateEvaluation"][];
+        };
+        /** @description How long the results of a run are kept. */
+        RunRetention: {
+            /** @description Some of them were dropped, or are about to be: their time was over. */
+            dropped: boolean;
+            /**
+             * Format: date-time
+             * @description When the first of them may be dropped; absent if they are kept, or dropped already.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: date-time
+             * @description Since when they are kept beyond their time.
+             */
+            pinned_at?: string | null;
         };
         RunVerdict: {
             baseline?: components["schemas"]["Baseline"] | null;
@@ -3554,6 +3632,89 @@ export interface components {
             name: string;
             status: components["schemas"]["TestStatus"];
         };
+        /** @description What the data take. */
+        Storage: {
+            /**
+             * Format: double
+             * @description What a result takes, in database and log together, bytes; absent while there is none.
+             */
+            bytes_per_result?: number | null;
+            /**
+             * Format: int64
+             * @description The database, bytes.
+             */
+            database_bytes: number;
+            /**
+             * Format: int32
+             * @description In how many days the disk is full if as much comes each day as in the last week and what has had its time is dropped;
+             *     absent if it is not in the next ten years, or the disk isn't known.
+             */
+            days_left?: number | null;
+            /**
+             * Format: int64
+             * @description Size of the disk that the data are on, bytes; absent where database and log are elsewhere.
+             */
+            disk_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Original documents in the log, bytes.
+             */
+            documents_bytes: number;
+            /**
+             * Format: int64
+             * @description What is free of it for this program, bytes.
+             */
+            free_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Events and bodies of reports in the log, bytes.
+             */
+            log_bytes: number;
+            /** @description What is dropped together, the next first; what is kept for good last. */
+            parts: components["schemas"]["StoragePart"][];
+            /**
+             * Format: int64
+             * @description Results that are kept.
+             */
+            results: number;
+            /**
+             * Format: double
+             * @description Results that were taken in each day of the last week, on average.
+             */
+            results_per_day: number;
+            /**
+             * Format: int32
+             * @description For how many days results are kept where a team has not chosen.
+             */
+            retention_days: number;
+        };
+        /** @description Results that are dropped together. */
+        StoragePart: {
+            /**
+             * Format: date-time
+             * @description When the week begins in which their reports were taken in.
+             */
+            begins: string;
+            /**
+             * Format: int64
+             * @description In the database, bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int32
+             * @description For how many days they are kept; absent if for good.
+             */
+            days?: number | null;
+            /**
+             * Format: date-time
+             * @description When they may be dropped.
+             */
+            expires_at?: string | null;
+            /** Format: int64 */
+            reports: number;
+            /** Format: int64 */
+            results: number;
+        };
         /** @description Counts of a report or run. Computed from the results, except where `partial` says that results are missing. */
         Summary: {
             /** Format: int64 */
@@ -3612,6 +3773,8 @@ export interface components {
              * @description How many belong to it.
              */
             members: number;
+            /** @description For how many days the results of new reports are kept. */
+            retention: components["schemas"]["TeamRetentionChoice"];
             /** @description The caller's role in it. */
             role: components["schemas"]["TeamRole"];
             team: components["schemas"]["PlainTeam"];
@@ -3619,6 +3782,27 @@ export interface components {
         TeamList: {
             /** @description The oldest membership first. */
             teams: components["schemas"]["Team"][];
+        };
+        /** @description How long the results of reports are kept that are taken in from now on. */
+        TeamRetention: {
+            /**
+             * Format: int32
+             * @description Days: 30, 90 or 400; null for what the instance says.
+             */
+            days?: number | null;
+        };
+        /** @description How long results are kept. */
+        TeamRetentionChoice: {
+            /**
+             * Format: int32
+             * @description What the team chose: 30, 90 or 400 days; null if it didn't.
+             */
+            chosen_days?: number | null;
+            /**
+             * Format: int32
+             * @description What counts.
+             */
+            days: number;
         };
         /**
          * @description What somebody may do in a team.
@@ -4210,6 +4394,44 @@ export interface operations {
                     "application/json": components["schemas"]["SettingList"];
                     "text/csv": string;
                     "application/x-ndjson": string;
+                };
+            };
+            /** @description Only owners of the instance, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    show_storage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the data take */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Storage"];
                 };
             };
             /** @description Only owners of the instance, and not through an API token */
@@ -6962,6 +7184,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description results_dropped: a side's results were kept for their time */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description Refused or failed */
             default: {
                 headers: {
@@ -7102,6 +7333,15 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description results_dropped: they were kept for their time */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7438,6 +7678,136 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description results_dropped: they were kept for their time */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    pin_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRetention"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description run_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description results_dropped: there is nothing left to keep */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    unpin_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRetention"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description run_not_found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9047,6 +9417,69 @@ export interface operations {
                 };
             };
             /** @description gate_not_found; waiver_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The team */
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamRetention"];
+            };
+        };
+        responses: {
+            /** @description So it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TeamRetention"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only owners, and not through an API token */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description team_not_found: none of the caller's */
             404: {
                 headers: {
                     [name: string]: unknown;

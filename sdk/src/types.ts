@@ -26,6 +26,10 @@ export type ReportDetail = Schemas["ReportDetail"];
 export type ReportPage = Schemas["Reports"];
 export type Run = Schemas["Run"];
 export type RunDetail = Schemas["RunDetail"];
+export type RunRetention = Schemas["RunRetention"];
+export type Storage = Schemas["Storage"];
+export type StoragePart = Schemas["StoragePart"];
+export type RetentionDays = 30 | 90 | 400;
 export type RunPage = Schemas["Runs"];
 
 export type Attachment = Schemas["Attachment"];
@@ -133,6 +137,8 @@ export interface TeamDetail {
   members: number;
   /** Whether anybody may see the badges of its projects. */
   badges_public: boolean;
+  /** For how many days the results of new reports are kept. */
+  retention: { chosen_days?: number | null; days: number };
 }
 
 export interface Member {

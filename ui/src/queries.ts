@@ -189,4 +189,6 @@ export const auditActionsQuery = queryOptions({
   staleTime: 300_000,
 });
 
+export const storageQuery = queryOptions({ queryKey: keys.admin("storage"), queryFn: () => client.admin.storage() });
+
 export const settingsQuery = queryOptions({ queryKey: keys.admin("settings"), queryFn: () => client.admin.settings() });

@@ -62,6 +62,10 @@ id! {
     QuarantineId;
     /// A uniqueness claim: the hash of the value that must be unique.
     ClaimId;
+    /// What histories need of some reports whose results are dropped.
+    RollupId;
+    /// A part of all results, see [`crate::retention`].
+    PartId;
     /// One commit in the log.
     CommitId;
     /// One command; the key of idempotency.

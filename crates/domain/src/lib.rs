@@ -12,6 +12,7 @@ pub mod identity;
 mod ids;
 mod position;
 pub mod report;
+pub mod retention;
 mod role;
 mod stream;
 

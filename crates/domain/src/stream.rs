@@ -28,13 +28,19 @@ pub enum Kind {
     Quarantine,
     /// A project's quarantine policy: its id is the project's.
     Policy,
+    /// What histories need of some reports whose results are dropped.
+    Rollup,
+    /// A run that somebody wants to keep: its id is the run's.
+    Run,
+    /// A part of all results, see [`crate::retention`]; outside every team.
+    Part,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 15] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -46,6 +52,9 @@ impl Kind {
         Self::Evaluation,
         Self::Quarantine,
         Self::Policy,
+        Self::Rollup,
+        Self::Run,
+        Self::Part,
         Self::Claim,
     ];
 
@@ -63,6 +72,9 @@ impl Kind {
             Self::Evaluation => "evaluation",
             Self::Quarantine => "quarantine",
             Self::Policy => "policy",
+            Self::Rollup => "rollup",
+            Self::Run => "run",
+            Self::Part => "part",
             Self::Claim => "claim",
         }
     }

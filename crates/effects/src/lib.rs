@@ -1,20 +1,24 @@
 //! What has to happen in the world because of what stands in the log.
 //!
 //! A *reactor* does something once per event; a *reconciler* makes the world match, on a timer, and is harmless to repeat.
-//! So far there are four reconcilers, [`remove_orphan_chunks`], [`erase_deleted_teams`], [`GateSweep`] and the quarantine's
-//! [`Keeper`], and [`send_mail`], which empties a queue in Postgres.
+//! So far there are five reconcilers, [`remove_orphan_chunks`], [`erase_deleted_teams`], [`drop_old_results`], [`GateSweep`] and
+//! the quarantine's [`Keeper`], and [`send_mail`], which empties a queue in Postgres.
 
 mod delete_report;
+mod drop_old_results;
 mod erase_deleted_teams;
 mod evaluate_gates;
 mod remove_orphan_chunks;
+mod rollups;
 pub mod send_mail;
 mod tend_quarantine;
 
 pub use delete_report::delete_report;
+pub use drop_old_results::{DropError, Dropped, REST as RETENTION_REST, drop_old_results};
 pub use erase_deleted_teams::{EraseError, erase_deleted_teams};
 pub use evaluate_gates::{Cause, GateError, GateSweep, evaluate_gate, evaluate_gates};
 pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};
+pub use rollups::RollupError;
 pub use tend_quarantine::{Keeper, TendError, Tended};
 
 use scaledtest_domain::Clock;
@@ -28,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 const JANITOR: Duration = Duration::from_secs(10 * 60);
 /// How often deleted teams are.
 const TEAMS: Duration = Duration::from_secs(5);
+/// How often results whose time is over are.
+const RETENTION: Duration = Duration::from_secs(60 * 60);
 /// How often reports that no gate has judged are.
 const GATES: Duration = Duration::from_secs(5);
 /// How often quarantine is tended, without a nudge.
@@ -48,6 +54,7 @@ pub async fn run(log: EventLog, pool: PgPool, clock: Arc<dyn Clock>, nudges: Nud
         tokio::join!(
             sweep_chunks(&log, &*clock),
             sweep_teams(&log, &pool, &*clock),
+            sweep_results(&log, &pool, &*clock),
             sweep_gates(&log, &pool, &*clock),
             tend_quarantine(&log, &pool, &*clock, &nudges.quarantine)
         )
@@ -77,6 +84,19 @@ async fn sweep_teams(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
             Ok(reports) => tracing::info!(reports, "erased the reports of deleted teams"),
             Err(error) => tracing::warn!(%error, "erasing the reports of deleted teams; trying again soon"),
         }
+    }
+}
+
+async fn sweep_results(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
+    loop {
+        match drop_old_results(log, pool, clock.now()).await {
+            Ok(dropped) if dropped != Dropped::default() => {
+                tracing::info!(?dropped, "dropped results whose time is over")
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "dropping results whose time is over; trying again later"),
+        }
+        tokio::time::sleep(RETENTION).await;
     }
 }
 

@@ -1,9 +1,13 @@
 //! Removes the chunks that belong to no report: an upload that broke off, one that lost a race, one whose report was
 //! deleted by a process that stopped before it had erased them.
 
+use crate::drop_old_results::is_dropped;
 use chrono::{DateTime, TimeDelta, Utc};
-use scaledtest_commands::report::Report;
-use scaledtest_domain::{Kind, StreamId};
+use scaledtest_commands::{
+    Rollup,
+    report::{Report, State},
+};
+use scaledtest_domain::{Kind, RollupId, StreamId};
 use scaledtest_eventlog::{ChunkUpload, EventLog, LogError};
 use std::ops::Range;
 
@@ -78,10 +82,12 @@ async fn remove(log: &EventLog, began: Range<DateTime<Utc>>) -> Result<Removed, 
     Ok(removed)
 }
 
-/// Whether no report consists of this upload, now or (as far as the log is readable) ever again.
+/// Whether no report or roll-up consists of this upload, now or (as far as the log is readable) ever again.
 async fn is_orphan(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogError> {
     match log.state::<Report>(&StreamId::of(upload.team, Kind::Report, upload.report)).await {
-        Ok(state) => Ok(state.live.is_none_or(|live| live.upload != upload.upload)),
+        Ok(State { live: Some(live), .. }) if live.upload == upload.upload => is_dropped(log, &live).await,
+        Ok(State { live: None, deleted: false }) => is_no_rollup(log, upload).await,
+        Ok(_) => Ok(true),
         // It holds up no other; nothing of it is erased.
         Err(error @ (LogError::Decode { .. } | LogError::Broken { .. })) => {
             tracing::warn!(report = %upload.report, %error, "the history of a report cannot be read; its chunks stay");
@@ -89,4 +95,11 @@ async fn is_orphan(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogErro
         }
         Err(error) => Err(error),
     }
+}
+
+/// Roll-ups have chunks under their own ids.
+async fn is_no_rollup(log: &EventLog, upload: &ChunkUpload) -> Result<bool, LogError> {
+    let stream = StreamId::of(upload.team, Kind::Rollup, RollupId(upload.report.0));
+    let sealed = log.state::<Rollup>(&stream).await?.sealed;
+    Ok(sealed.is_none_or(|sealed| sealed.upload != upload.upload))
 }

@@ -18,6 +18,6 @@ pub use chunks::{ChunkUpload, ChunkWriter};
 pub use error::{ChunkError, ExecuteError, LogError};
 pub use execute::{CommandMeta, Executed};
 pub use follow::{Follow, Follower};
-pub use log::{EventLog, Recorded, Standing};
+pub use log::{EventLog, Recorded, Standing, StoredBytes};
 pub use nats::{Credentials, NatsOptions};
 pub use verify::{Verified, Verifier};

@@ -1,7 +1,7 @@
 use crate::{
     LogError,
     memory::Memory,
-    nats::{Nats, NatsOptions},
+    nats::{EV, Nats, NatsOptions, RAW, RES},
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -31,6 +31,17 @@ pub enum Standing {
         /// What was found, for the operator.
         reason: String,
     },
+}
+
+/// What the log takes, bytes; an in-memory log takes nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// Commits.
+    pub events: u64,
+    /// Bodies of reports, and roll-ups.
+    pub results: u64,
+    /// Original documents.
+    pub documents: u64,
 }
 
 /// The log. A cheap handle: clone it.
@@ -116,6 +127,21 @@ impl EventLog {
         match &self.backend {
             Backend::Nats(nats) => nats.last(self.until()).await,
             Backend::Memory(memory) => Ok(memory.last()),
+        }
+    }
+
+    /// What the log takes.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    pub async fn stored_bytes(&self) -> Result<StoredBytes, LogError> {
+        match &self.backend {
+            Backend::Nats(nats) => Ok(StoredBytes {
+                events: nats.stream_bytes(EV, self.until()).await?,
+                results: nats.stream_bytes(RES, self.until()).await?,
+                documents: nats.stream_bytes(RAW, self.until()).await?,
+            }),
+            Backend::Memory(_) => Ok(StoredBytes::default()),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod assess;
 pub mod changepoint;
+pub mod disk;
 pub mod durations;
 pub mod evidence;
 pub mod fingerprint;

@@ -91,6 +91,16 @@ impl Changes<'_> {
             )
             .bind(self.badges.keys().copied().collect::<Vec<_>>())
             .bind(self.badges.values().copied().collect::<Vec<_>>())
+            .execute(&mut *conn)
+            .await?;
+        }
+        if !self.retention.is_empty() {
+            sqlx::query(
+                "update team set retention_days = new.days from unnest($1::uuid[], $2::smallint[]) as new (id, days)
+                 where team.id = new.id",
+            )
+            .bind(self.retention.keys().copied().collect::<Vec<_>>())
+            .bind(self.retention.values().copied().collect::<Vec<_>>())
             .execute(conn)
             .await?;
         }

@@ -48,6 +48,8 @@ pub(super) struct Changes<'a> {
     pub renamed: BTreeMap<Uuid, &'a str>,
     /// Teams whose badges were made public or private.
     pub badges: BTreeMap<Uuid, bool>,
+    /// Teams that keep results for another time, in days; none: as the instance says.
+    pub retention: BTreeMap<Uuid, Option<i16>>,
     pub deleted: BTreeMap<Uuid, Born>,
     pub members: BTreeMap<(Uuid, Uuid), Member>,
     pub tokens: BTreeMap<Uuid, (Uuid, &'a token::Created, Born)>,
@@ -99,6 +101,9 @@ impl<'a> Changes<'a> {
             | Event::Evaluation(_)
             | Event::Quarantine(_)
             | Event::Policy(_)
+            | Event::Rollup(_)
+            | Event::Run(_)
+            | Event::Part(_)
             | Event::Claim(_) => {}
         }
         Ok(())
@@ -133,6 +138,9 @@ impl<'a> Changes<'a> {
             }
             team::Event::BadgesMadePrivate(_) => {
                 self.badges.insert(team, false);
+            }
+            team::Event::RetentionChanged(event) => {
+                self.retention.insert(team, event.days.map(|days| days.days().cast_signed()));
             }
             team::Event::Deleted(event) => {
                 self.deleted.entry(event.team.0).or_insert(born);

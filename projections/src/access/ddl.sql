@@ -16,6 +16,8 @@ create table team (
     name          text        not null,
     -- Whether anybody may see the badges of its projects.
     badges_public boolean     not null default false,
+    -- For how many days results are kept; as the instance says if null.
+    retention_days smallint,
     created_at    timestamptz not null,
     no            bigint      not null
 );

@@ -19,7 +19,7 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        3
+        4
     }
 
     fn kinds(&self) -> &'static [Kind] {

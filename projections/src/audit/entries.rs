@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{gate, invitation, policy, project, publisher, quarantine, report, team, token, user},
+    events::{gate, invitation, policy, project, publisher, quarantine, report, run, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,11 +46,14 @@ pub const ACTIONS: &[&str] = &[
     "quarantine_policy.set",
     "report.deleted",
     "report.submitted",
+    "run.pinned",
+    "run.unpinned",
     "team.badges_made_private",
     "team.badges_made_public",
     "team.created",
     "team.deleted",
     "team.renamed",
+    "team.retention_changed",
     "token.created",
     "token.deleted",
     "user.disabled",
@@ -118,8 +121,15 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
         Event::Gate(gate::Event::Deleted(_)) => ("quality_gate.deleted", "quality_gate", id, None),
         Event::Quarantine(event) => quarantine(event),
         Event::Policy(policy::Event::Set(event)) => ("quarantine_policy.set", "project", id, Some(json!(event.rules))),
-        // How uniqueness is kept is nobody's act, and what a gate says of an upload is in the gate's own history.
-        Event::Claim(_) | Event::Evaluation(_) => return None,
+        Event::Run(run::Event::Pinned(_)) => ("run.pinned", "run", id, None),
+        Event::Run(run::Event::Unpinned(_)) => ("run.unpinned", "run", id, None),
+        // How uniqueness is kept and what time does is nobody's act, and what a gate says of an upload is in the gate's own
+        // history.
+        Event::Claim(_)
+        | Event::Evaluation(_)
+        | Event::Rollup(_)
+        | Event::Part(_)
+        | Event::Report(report::Event::Sealed(_)) => return None,
     })
 }
 
@@ -142,6 +152,9 @@ fn team(event: &team::Event, id: Uuid) -> Words {
         team::Event::Renamed(event) => ("team.renamed", "team", id, Some(json!({"name": event.name}))),
         team::Event::BadgesMadePublic(_) => ("team.badges_made_public", "team", id, None),
         team::Event::BadgesMadePrivate(_) => ("team.badges_made_private", "team", id, None),
+        team::Event::RetentionChanged(event) => {
+            ("team.retention_changed", "team", id, Some(json!({"days": event.days})))
+        }
         team::Event::Deleted(_) => ("team.deleted", "team", id, None),
         team::Event::MemberAdded(event) => ("member.added", "member", event.user.0, Some(json!({"role": event.role}))),
         team::Event::MemberRoleChanged(event) => {

@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 /// Tests of a kind that are listed, at most.
 const LISTED: i64 = 10_000;
-/// The results of the reports with these numbers: class and month choose the partitions.
+/// The results of the reports with these numbers: the part chooses the partition.
 const RESULTS: &str =
-    "from reports.report join reports.test_result result on result.class = report.class and result.month = report.month
+    "from reports.report join reports.test_result result on result.part = report.part
      and result.report_no = report.no left join history.test on test.id = result.test_id where report.run_id = $1 and report.team_id = $2";
 
 /// The columns of a [`TestRow`].
@@ -309,7 +309,7 @@ async fn removed(
     }
     let sql = format!(
         "select distinct on (result.test_id) {TEST} {RESULTS} and not exists (
-           select 1 from reports.report own join reports.test_result same on same.class = own.class and same.month = own.month
+           select 1 from reports.report own join reports.test_result same on same.part = own.part
              and same.report_no = own.no where own.run_id = $3 and own.team_id = $2 and same.test_id = result.test_id)
          order by result.test_id limit $4"
     );

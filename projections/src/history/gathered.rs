@@ -1,29 +1,19 @@
-//! Reports on their way into the tables: numbered on their branches, read result by result, folded into series.
+//! Reports on their way into the tables: numbered on their branches, read in rounds, folded into series.
 
 use super::{
     place::Place,
-    said::Said,
-    series::{Fact, Facts, Key, Series},
-    stored::{self, Failed},
+    round,
+    series::{Fact, Facts, Series},
+    stored,
     sums::Sums,
 };
-use crate::copy::saturate;
 use crate::{ApplyError, Body};
-use scaledtest_domain::{
-    events::report::Ingested,
-    report::{CHUNK_RESULTS, TestResult, Variant, decode_chunk},
-};
+use scaledtest_domain::events::report::Ingested;
 use scaledtest_insight::mass_failure::RunCounts;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// Results that are folded at once, at most (a chunk more): what is in memory.
-const ROUND: usize = 20_000;
 
 /// A report that was taken in.
 pub(super) struct Taken<'a> {
@@ -52,48 +42,17 @@ impl<'a> Gathered<'a> {
         // Those that are gone too: so that the others have the same numbers whenever they are replayed.
         stored::number(conn, &mut self.reports).await?;
         self.reports.retain(|taken| !matches!(taken.body, Body::Gone));
-        let mut round = Round::default();
-        for index in 0..self.reports.len() {
-            let mut idx = 0;
-            for piece in pieces(self.reports[index].body) {
-                for result in piece.results(self.reports[index].place.no)?.iter() {
-                    let said = Said::of(result);
-                    self.reports[index].sums.add_result(&said);
-                    round.add(index, saturate(idx), said);
-                    idx += 1;
-                }
-                if round.results.len() >= ROUND {
-                    std::mem::take(&mut round).write(conn, &self.reports).await?;
-                }
+        let bodies = self.reports.iter().map(|taken| (taken.place.no, taken.body.clone())).collect();
+        let mut reading = round::read(bodies);
+        while let Some(round) = reading.next().await {
+            for (report, sums) in &round.sums {
+                self.reports[*report].sums.add(sums);
             }
+            round.write(conn, &self.reports).await?;
         }
-        round.write(conn, &self.reports).await?;
+        reading.end().await?;
         stored::insert_facts(conn, &self.reports).await?;
         stored::add_sums(conn, &self.reports).await
-    }
-}
-
-/// Results that are at hand together.
-enum Piece<'a> {
-    Fresh(&'a [TestResult]),
-    Chunk(&'a [u8]),
-}
-
-fn pieces(body: &Body) -> Vec<Piece<'_>> {
-    match body {
-        Body::None | Body::Gone => Vec::new(),
-        Body::Fresh(fresh) => fresh.list.chunks(CHUNK_RESULTS).map(Piece::Fresh).collect(),
-        Body::Chunks(chunks) => chunks.iter().map(|chunk| Piece::Chunk(chunk)).collect(),
-    }
-}
-
-impl<'a> Piece<'a> {
-    fn results(&self, at: i64) -> Result<Cow<'a, [TestResult]>, ApplyError> {
-        let broken = |error| ApplyError::Data(format!("results of the report at position {at}: {error}"));
-        match self {
-            Self::Fresh(results) => Ok(Cow::Borrowed(results)),
-            Self::Chunk(chunk) => decode_chunk(chunk).map(Cow::Owned).map_err(broken),
-        }
     }
 }
 
@@ -119,55 +78,6 @@ pub(super) fn hash(text: &str) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
     u64::from_be_bytes(first)
-}
-
-/// Results that are folded at once, with the index of their report and their place in it.
-#[derive(Default)]
-struct Round {
-    results: Vec<(usize, i32, Said)>,
-}
-
-impl Round {
-    fn add(&mut self, report: usize, idx: i32, said: Said) {
-        self.results.push((report, idx, said));
-    }
-
-    async fn write(self, conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
-        if self.results.is_empty() {
-            return Ok(());
-        }
-        let mut keys: Vec<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut series = stored::load_series(conn, &keys).await?;
-        let mut tests = HashMap::new();
-        let mut failures = Vec::new();
-        for (report, idx, said) in &self.results {
-            let (taken, key) = (&reports[*report], key(&reports[*report], said));
-            let one = series.entry(key).or_insert_with(|| {
-                tests.entry(key.test).or_insert((taken, said));
-                Series::begin(key, cleaned(&said.variant), taken.place.at)
-            });
-            one.push(super::seen::Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
-            if let Some(failure) = &said.failure {
-                failures.push(Failed { taken, idx: *idx, key, failure });
-            }
-        }
-        stored::insert_tests(conn, &tests).await?;
-        let facts = FactsOf::load(conn, series.values(), reports).await?;
-        let derived = series.values().map(|one| (one, one.derive(facts.of(one)))).collect::<Vec<_>>();
-        stored::upsert_series(conn, &derived).await?;
-        stored::insert_failures(conn, &failures).await
-    }
-}
-
-fn key(taken: &Taken<'_>, said: &Said) -> Key {
-    Key { branch: taken.place.branch_id, test: said.test_id.0, variant: said.variant_id }
-}
-
-fn cleaned(variant: &Variant) -> Variant {
-    let clean = |text: &Option<String>| text.as_deref().map(crate::copy::clean);
-    Variant { browser: clean(&variant.browser), device: clean(&variant.device), os: clean(&variant.os) }
 }
 
 /// For each branch and newest report, the facts up to there: what a series is assessed with must not depend on reports

@@ -3,16 +3,19 @@
 
 mod apply;
 mod delete;
+mod digest;
 mod gathered;
 mod owners;
 mod place;
 pub mod queries;
+mod round;
 mod said;
 pub mod seen;
 pub(crate) mod series;
 mod stored;
 mod sums;
 
+pub use digest::{Digest, DigestedReport, RESULTS as DIGEST_RESULTS};
 pub use place::RANGES;
 pub(crate) use place::branch_id;
 pub use seen::WINDOW;

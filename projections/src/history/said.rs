@@ -6,6 +6,7 @@ use scaledtest_domain::{
     report::{Status, TestResult, Variant},
 };
 use scaledtest_insight::{attempts_of, fingerprint::fingerprint};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -13,23 +14,47 @@ use uuid::Uuid;
 const SAMPLE: usize = 500;
 
 /// One result, reduced.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub test_id: TestId,
-    pub variant: Variant,
     pub variant_id: i64,
-    pub name: String,
-    pub suite: Vec<String>,
-    pub file_path: Option<String>,
-    pub tags: Vec<String>,
-    pub owners: Vec<String>,
     pub seen: Seen,
     pub duration_ms: i64,
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
+}
+
+/// What is said of a test again and again, and read only when the test is new.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct About {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suite: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whom the report names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<String>,
+    #[serde(default)]
+    pub variant: Variant,
+}
+
+impl About {
+    pub fn of(result: &TestResult) -> Self {
+        Self {
+            name: result.name.clone(),
+            suite: result.suite.clone(),
+            file_path: result.file_path.clone(),
+            tags: result.tags.clone(),
+            owners: named(result),
+            variant: result.variant.clone(),
+        }
+    }
 }
 
 /// How it failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub fingerprint: Uuid,
     pub message: String,
@@ -50,15 +75,9 @@ impl Said {
         Self {
             test_id: result.test_id,
             variant_id: variant_id(&result.variant),
-            variant: result.variant.clone(),
-            name: result.name.clone(),
-            suite: result.suite.clone(),
-            file_path: result.file_path.clone(),
-            tags: result.tags.clone(),
-            owners: named(result),
             seen,
             duration_ms: result.duration_ms,
-            failure,
+            failure: failure.map(Box::new),
         }
     }
 }
@@ -85,7 +104,7 @@ fn failure(result: &TestResult) -> Option<Failure> {
 }
 
 /// Follows from what the variant is.
-fn variant_id(variant: &Variant) -> i64 {
+pub(super) fn variant_id(variant: &Variant) -> i64 {
     if variant == &Variant::default() {
         return 0;
     }

@@ -66,60 +66,158 @@ const PASSED: u64 = 0;
 const NOT_RUN: u64 = 1;
 const FAILED: u64 = 2;
 
-/// Reads entries. What is cut off or damaged ends the list.
-pub fn decode(bytes: &[u8]) -> Vec<Entry> {
-    let mut reader = Reader { bytes };
-    let (mut entries, mut seq) = (Vec::new(), 0_u32);
-    while let Some(head) = reader.number() {
-        let Ok(distance) = u32::try_from(head >> 2) else { break };
-        let Some(first) = seq.checked_add(distance) else { break };
-        seq = first;
-        match head & 3 {
-            kind @ (PASSED | NOT_RUN) => {
-                let Some(more) = reader.number().filter(|more| *more < u64::from(u32::MAX - seq)) else { break };
-                let seen = if kind == PASSED { Seen::Passed } else { Seen::NotRun };
-                let last = seq + more as u32;
-                // No more than were ever written: damaged bytes must not fill the memory.
-                let from = seq.max(last.saturating_sub(WINDOW as u32));
-                entries.extend((from..=last).map(|seq| Entry { seq, seen }));
-                seq = last;
-            }
-            _ => {
-                let Some(seen) = reader.failure() else { break };
-                entries.push(Entry { seq, seen });
-            }
-        }
-    }
-    entries
+/// Consecutive reports that said the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    first: u32,
+    /// After the first; none of a failure.
+    more: u32,
+    seen: Seen,
 }
 
-/// Writes the newest [`WINDOW`] entries, whose numbers ascend.
-pub fn encode(entries: &[Entry]) -> Vec<u8> {
-    let entries = &entries[entries.len().saturating_sub(WINDOW)..];
-    let (mut bytes, mut seq, mut index) = (Vec::with_capacity(16), 0_u32, 0);
-    while let Some(entry) = entries.get(index) {
-        let distance = u64::from(entry.seq.saturating_sub(seq)) << 2;
-        seq = entry.seq;
-        index += 1;
-        match entry.seen {
-            Seen::Failed { fails, passes, fingerprint } => {
-                put(&mut bytes, distance | FAILED);
-                put(&mut bytes, u64::from(fails));
-                put(&mut bytes, u64::from(passes));
-                bytes.extend_from_slice(&fingerprint.to_le_bytes());
-            }
-            seen => {
-                put(&mut bytes, distance | if seen == Seen::Passed { PASSED } else { NOT_RUN });
-                let first = seq;
-                while let Some(next) = entries.get(index).filter(|next| next.seen == seen && next.seq == seq + 1) {
-                    seq = next.seq;
-                    index += 1;
+impl Span {
+    fn last(self) -> u32 {
+        self.first + self.more
+    }
+}
+
+/// The newest [`WINDOW`] entries, whose numbers ascend; as short in memory as in the tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    spans: Vec<Span>,
+}
+
+impl Entries {
+    /// Reads entries. What is cut off or damaged ends the list.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mut reader = Reader { bytes };
+        let (mut spans, mut seq) = (Vec::new(), 0_u32);
+        while let Some(head) = reader.number() {
+            let Ok(distance) = u32::try_from(head >> 2) else { break };
+            let Some(first) = seq.checked_add(distance) else { break };
+            let (more, seen) = match head & 3 {
+                kind @ (PASSED | NOT_RUN) => {
+                    let Some(more) = reader.number().filter(|more| *more < u64::from(u32::MAX - first)) else { break };
+                    (more as u32, if kind == PASSED { Seen::Passed } else { Seen::NotRun })
                 }
-                put(&mut bytes, u64::from(seq - first));
+                _ => {
+                    let Some(seen) = reader.failure() else { break };
+                    (0, seen)
+                }
+            };
+            seq = first + more;
+            spans.push(Span { first, more, seen });
+        }
+        let mut entries = Self { spans };
+        entries.trim();
+        entries
+    }
+
+    /// Writes them.
+    pub fn encode(&self) -> Vec<u8> {
+        let (mut bytes, mut seq) = (Vec::with_capacity(8), 0_u32);
+        for span in &self.spans {
+            let distance = u64::from(span.first.saturating_sub(seq)) << 2;
+            seq = span.last();
+            match span.seen {
+                Seen::Failed { fails, passes, fingerprint } => {
+                    put(&mut bytes, distance | FAILED);
+                    put(&mut bytes, u64::from(fails));
+                    put(&mut bytes, u64::from(passes));
+                    bytes.extend_from_slice(&fingerprint.to_le_bytes());
+                }
+                seen => {
+                    put(&mut bytes, distance | if seen == Seen::Passed { PASSED } else { NOT_RUN });
+                    put(&mut bytes, u64::from(span.more));
+                }
             }
         }
+        bytes
     }
-    bytes
+
+    /// Adds what a report said, and gives what is known of it together with what it said before.
+    pub fn push(&mut self, entry: Entry) -> Seen {
+        let again = self.spans.last().is_some_and(|last| last.last() == entry.seq);
+        let seen = match again.then(|| self.pop()).flatten() {
+            Some(before) => before.seen.and(entry.seen),
+            None => entry.seen,
+        };
+        self.append(Entry { seq: entry.seq, seen });
+        self.trim();
+        seen
+    }
+
+    /// Takes out what a report said.
+    pub fn remove(&mut self, seq: u32) -> Option<Seen> {
+        let mut left = Self::default();
+        let mut removed = None;
+        for entry in self.iter() {
+            if entry.seq == seq { removed = Some(entry.seen) } else { left.append(entry) }
+        }
+        if removed.is_some() {
+            *self = left;
+        }
+        removed
+    }
+
+    /// Each entry.
+    pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.spans.iter().flat_map(|span| (span.first..=span.last()).map(|seq| Entry { seq, seen: span.seen }))
+    }
+
+    /// How many there are of a sort.
+    pub fn count(&self, is_counted: impl Fn(Seen) -> bool) -> usize {
+        self.spans.iter().filter(|span| is_counted(span.seen)).map(|span| span.more as usize + 1).sum()
+    }
+
+    fn append(&mut self, Entry { seq, seen }: Entry) {
+        match self.spans.last_mut() {
+            Some(last) if last.seen == seen && !matches!(seen, Seen::Failed { .. }) && last.last() + 1 == seq => {
+                last.more += 1;
+            }
+            _ => self.spans.push(Span { first: seq, more: 0, seen }),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let last = self.spans.last_mut()?;
+        let entry = Entry { seq: last.last(), seen: last.seen };
+        match last.more.checked_sub(1) {
+            Some(more) => last.more = more,
+            None => drop(self.spans.pop()),
+        }
+        Some(entry)
+    }
+
+    /// Forgets all but the newest.
+    fn trim(&mut self) {
+        let mut extra = self.count(|_| true).saturating_sub(WINDOW);
+        let mut gone = 0;
+        for span in &mut self.spans {
+            let held = span.more as usize + 1;
+            if held > extra {
+                span.first += extra as u32;
+                span.more -= extra as u32;
+                break;
+            }
+            (extra, gone) = (extra - held, gone + 1);
+        }
+        self.spans.drain(..gone);
+    }
+}
+
+impl FromIterator<Entry> for Entries {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let mut all = Self::default();
+        entries.into_iter().for_each(|entry| all.append(entry));
+        all.trim();
+        all
+    }
+}
+
+/// Reads entries, each for itself.
+pub fn decode(bytes: &[u8]) -> Vec<Entry> {
+    Entries::decode(bytes).iter().collect()
 }
 
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
@@ -183,18 +281,43 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again_as_far_as_it_is_kept(entries in entries()) {
             let kept = &entries[entries.len().saturating_sub(WINDOW)..];
-            prop_assert_eq!(decode(&encode(&entries)), kept);
+            let all: Entries = entries.iter().copied().collect();
+            prop_assert_eq!(decode(&all.encode()), kept);
+            let mut pushed = Entries::default();
+            for entry in &entries {
+                pushed.push(*entry);
+                // As if it were stored after each report.
+                prop_assert_eq!(&Entries::decode(&pushed.encode()), &pushed);
+            }
+            prop_assert_eq!(pushed, all);
+        }
+
+        #[test]
+        fn entries_are_counted_merged_and_removed_as_a_list_would(entries in entries(), at in any::<prop::sample::Index>()) {
+            let kept = entries[entries.len().saturating_sub(WINDOW)..].to_vec();
+            let mut all: Entries = entries.iter().copied().collect();
+            prop_assert_eq!(all.count(|seen| seen == Seen::Passed), kept.iter().filter(|one| one.seen == Seen::Passed).count());
+            let Some(last) = kept.last().copied() else { return Ok(()) };
+            let again = Seen::Failed { fails: 1, passes: 0, fingerprint: 7 };
+            let mut merged = all.clone();
+            prop_assert_eq!(merged.push(Entry { seq: last.seq, seen: again }), last.seen.and(again));
+            prop_assert_eq!(merged.iter().count(), kept.len());
+            let gone = kept[at.index(kept.len())];
+            prop_assert_eq!(all.remove(gone.seq), Some(gone.seen));
+            let left: Vec<Entry> = kept.into_iter().filter(|one| one.seq != gone.seq).collect();
+            prop_assert_eq!(all.iter().collect::<Vec<_>>(), left.clone());
+            prop_assert_eq!(all, left.into_iter().collect::<Entries>());
         }
 
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(decode(&bytes).len() <= bytes.len() * (WINDOW + 1));
+            prop_assert!(decode(&bytes).len() <= WINDOW);
         }
     }
 
     #[test]
     fn a_test_that_always_passes_takes_a_few_bytes() {
-        let always: Vec<Entry> = (1..=4000).map(|seq| Entry { seq, seen: Seen::Passed }).collect();
-        assert!(encode(&always).len() <= 5);
+        let always: Entries = (1..=4000).map(|seq| Entry { seq, seen: Seen::Passed }).collect();
+        assert!(always.encode().len() <= 5);
     }
 }

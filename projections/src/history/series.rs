@@ -1,6 +1,6 @@
 //! A series in memory: what is stored of it, and what follows from that.
 
-use super::seen::{self, Entry, Seen};
+use super::seen::{Entries, Entry, Seen};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
 use scaledtest_insight::{
@@ -28,7 +28,7 @@ pub(super) struct Key {
 pub(super) struct Series {
     pub key: Key,
     pub variant: Variant,
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     pub durations: Vec<u8>,
     pub last: Last,
     pub first_at: DateTime<Utc>,
@@ -148,10 +148,10 @@ impl Facts {
     }
 
     /// Observations of a series in the order of run time, one per run, and the number of the report that each ends with.
-    pub(super) fn observations(&self, entries: &[Entry]) -> Vec<(u32, Observation)> {
+    pub(super) fn observations(&self, entries: impl IntoIterator<Item = Entry>) -> Vec<(u32, Observation)> {
         let mut runs: BTreeMap<Order, (u32, Seen, &Fact)> = BTreeMap::new();
         let mut first: BTreeMap<Uuid, Order> = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| entry.seen != Seen::NotRun) {
+        for entry in entries.into_iter().filter(|entry| entry.seen != Seen::NotRun) {
             let Some(fact) = self.facts.get(&entry.seq) else { continue };
             let key = *first.entry(fact.run).or_insert((fact.at, entry.seq, fact.run));
             let run = runs.entry(key).or_insert((entry.seq, entry.seen, fact));
@@ -195,22 +195,13 @@ pub(super) struct Derived {
 impl Series {
     /// The series that begins with this report.
     pub fn begin(key: Key, variant: Variant, at: DateTime<Utc>) -> Self {
-        let (entries, durations) = (Vec::new(), Vec::new());
+        let (entries, durations) = (Entries::default(), Vec::new());
         Self { key, variant, entries, durations, last: Last::NotRun, first_at: at, last_at: at, last_seq: 0 }
     }
 
     /// A report was taken in that says this.
     pub fn push(&mut self, entry: Entry, at: DateTime<Utc>, duration_ms: i64) {
-        let seen = match self.entries.last_mut() {
-            Some(last) if last.seq == entry.seq => {
-                last.seen = last.seen.and(entry.seen);
-                last.seen
-            }
-            _ => {
-                self.entries.push(entry);
-                entry.seen
-            }
-        };
+        let seen = self.entries.push(entry);
         if entry.seen == Seen::Passed {
             self.durations.push(durations::encode(duration_ms));
             let extra = self.durations.len().saturating_sub(DURATIONS);
@@ -225,15 +216,14 @@ impl Series {
 
     /// A report was deleted: as if it had never been. False if nothing is left. `facts` are those that are left.
     pub fn remove(&mut self, seq: u32, facts: &Facts) -> bool {
-        if let Some(at) = self.entries.iter().position(|entry| entry.seq == seq) {
-            let removed = self.entries.remove(at);
-            let later = self.entries[at..].iter().filter(|entry| entry.seen == Seen::Passed).count();
-            if let (Seen::Passed, Some(index)) = (removed.seen, self.durations.len().checked_sub(later + 1)) {
+        if self.entries.remove(seq) == Some(Seen::Passed) {
+            let later = self.entries.iter().filter(|entry| entry.seq > seq && entry.seen == Seen::Passed).count();
+            if let Some(index) = self.durations.len().checked_sub(later + 1) {
                 self.durations.remove(index);
             }
         }
         let known: Vec<(DateTime<Utc>, Entry)> =
-            self.entries.iter().filter_map(|entry| Some((facts.get(entry.seq)?.at, *entry))).collect();
+            self.entries.iter().filter_map(|entry| Some((facts.get(entry.seq)?.at, entry))).collect();
         let Some((last_at, last)) = known.iter().max_by_key(|(at, entry)| (*at, entry.seq)) else { return false };
         (self.last, self.last_at) = (last.seen.into(), *last_at);
         self.first_at = known.iter().map(|(at, _)| *at).min().unwrap_or(*last_at);
@@ -243,13 +233,12 @@ impl Series {
 
     /// Whether there is anything to assess.
     pub fn had_failure(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.seen, Seen::Failed { .. }))
+        self.entries.count(|seen| matches!(seen, Seen::Failed { .. })) > 0
     }
 
     /// `facts` may be empty if there never was a failure.
     pub fn derive(&self, facts: &Facts) -> Derived {
-        let count =
-            |outcome: Outcome| self.entries.iter().filter(|entry| entry.seen.outcome() == Some(outcome)).count() as i32;
+        let count = |outcome: Outcome| self.entries.count(|seen| seen.outcome() == Some(outcome)) as i32;
         let (passed, flaked, failed) = (count(Outcome::Passed), count(Outcome::Flaked), count(Outcome::Failed));
         let percentile =
             |percent| durations::percentile(&self.durations, percent).and_then(|ms| i64::try_from(ms).ok());
@@ -273,7 +262,7 @@ impl Series {
     }
 
     fn assess(&self, facts: &Facts, derived: &mut Derived) {
-        let observed = facts.observations(&self.entries);
+        let observed = facts.observations(self.entries.iter());
         let observations: Vec<Observation> = observed.iter().map(|(_, observation)| *observation).collect();
         let Some(now) = observations.last().map(|last| last.at) else { return };
         let time = |at: i64| DateTime::from_timestamp(at, 0);
@@ -316,5 +305,5 @@ pub fn state_of(number: i16) -> State {
 
 /// Stored form of the runs.
 pub(super) fn stored(series: &Series) -> Vec<u8> {
-    seen::encode(&series.entries)
+    series.entries.encode()
 }

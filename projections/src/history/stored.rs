@@ -3,7 +3,7 @@
 use super::{
     gathered::{Taken, hash},
     owners,
-    said::{self, Said},
+    said::{self, About},
     series::{Derived, Fact, Key, Last, Series, stored},
     sums::Sums,
 };
@@ -70,7 +70,7 @@ impl From<SeriesRow> for Series {
         Self {
             key: Key { branch: row.branch_id, test: row.test_id, variant: row.variant },
             variant: Variant { browser: row.browser, device: row.device, os: row.os },
-            entries: super::seen::decode(&row.seen),
+            entries: super::seen::Entries::decode(&row.seen),
             durations: row.durations,
             last: Last::of(row.last_status),
             first_at: row.first_at,
@@ -106,7 +106,17 @@ pub(super) async fn load_branch(conn: &mut PgConnection, branch: Uuid) -> Result
     Ok(rows.into_iter().map(Series::from).collect())
 }
 
+/// Rows of series that are written at once.
+const AT_ONCE: usize = 10_000;
+
 pub(super) async fn upsert_series(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
+    for some in series.chunks(AT_ONCE) {
+        upsert_some(conn, some).await?;
+    }
+    Ok(())
+}
+
+async fn upsert_some(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
     macro_rules! column {
         ($with:expr) => {
             series.iter().map($with).collect::<Vec<_>>()
@@ -161,22 +171,22 @@ pub(super) async fn upsert_series(conn: &mut PgConnection, series: &[(&Series, D
 
 pub(super) async fn insert_tests(
     conn: &mut PgConnection,
-    tests: &HashMap<Uuid, (&Taken<'_>, &Said)>,
+    tests: &HashMap<Uuid, (&Taken<'_>, &About)>,
 ) -> Result<(), ApplyError> {
     if tests.is_empty() {
         return Ok(());
     }
-    let mut tests: Vec<(&Uuid, &(&Taken<'_>, &Said))> = tests.iter().collect();
+    let mut tests: Vec<(&Uuid, &(&Taken<'_>, &About))> = tests.iter().collect();
     tests.sort_unstable_by_key(|(id, _)| **id);
     macro_rules! column {
         ($with:expr) => {
-            tests.iter().map(|(id, (taken, said))| $with(**id, *taken, *said)).collect::<Vec<_>>()
+            tests.iter().map(|(id, (taken, about))| $with(**id, *taken, *about)).collect::<Vec<_>>()
         };
     }
     let projects: BTreeSet<Uuid> = tests.iter().map(|(_, (taken, _))| taken.report.project.0).collect();
     let rules = owners::rules(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
-    let owners = |taken: &Taken<'_>, said: &Said| {
-        let of = owners::of(rules.get(&taken.report.project.0), &said.owners, said.file_path.as_deref());
+    let owners = |taken: &Taken<'_>, about: &About| {
+        let of = owners::of(rules.get(&taken.report.project.0), &about.owners, about.file_path.as_deref());
         serde_json::Value::from(of)
     };
     let texts = |texts: &[String]| serde_json::Value::from(texts.iter().map(|text| clean(text)).collect::<Vec<_>>());
@@ -189,20 +199,20 @@ pub(super) async fn insert_tests(
     .bind(column!(|id: Uuid, _, _| id))
     .bind(column!(|_, taken: &Taken<'_>, _| taken.place.team.0))
     .bind(column!(|_, taken: &Taken<'_>, _| taken.report.project.0))
-    .bind(column!(|_, _, said: &Said| clean(&said.name)))
-    .bind(column!(|_, _, said: &Said| texts(&said.suite)))
-    .bind(column!(|_, _, said: &Said| said.file_path.as_deref().map(clean)))
-    .bind(column!(|_, _, said: &Said| texts(&said.tags)))
-    .bind(column!(|_, _, said: &Said| texts(&said.owners)))
-    .bind(column!(|_, taken: &Taken<'_>, said: &Said| owners(taken, said)))
-    .bind(column!(|_, _, said: &Said| words(said)))
+    .bind(column!(|_, _, about: &About| clean(&about.name)))
+    .bind(column!(|_, _, about: &About| texts(&about.suite)))
+    .bind(column!(|_, _, about: &About| about.file_path.as_deref().map(clean)))
+    .bind(column!(|_, _, about: &About| texts(&about.tags)))
+    .bind(column!(|_, _, about: &About| texts(&about.owners)))
+    .bind(column!(|_, taken: &Taken<'_>, about: &About| owners(taken, about)))
+    .bind(column!(|_, _, about: &About| words(about)))
     .execute(conn)
     .await?;
     Ok(())
 }
 
-fn words(said: &Said) -> String {
-    let parts = [said.suite.join(" › "), said.name.clone(), said.file_path.clone().unwrap_or_default()];
+fn words(about: &About) -> String {
+    let parts = [about.suite.join(" › "), about.name.clone(), about.file_path.clone().unwrap_or_default()];
     clean(&parts.join("\n").to_lowercase())
 }
 

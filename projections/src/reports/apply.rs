@@ -1,34 +1,45 @@
 //! From events to rows: inserts are gathered and written together; a deletion first writes what came before it.
 
 use super::results::{self, Source};
-use super::rows::{COPY_REPORT, Place, month_of, write_report};
-use super::{partitions, writes};
+use super::rows::{COPY_REPORT, Place, write_report};
+use super::{partitions, retain, writes};
 use crate::checkpoint::signed;
 use crate::copy::{Rows, copy_rows};
 use crate::{ApplyError, Body, Item};
-use scaledtest_domain::{Event, events::project, events::report};
+use scaledtest_domain::{
+    Event,
+    events::{part, project, report, run},
+    retention::Part,
+};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(), ApplyError> {
-    let mut touched = BTreeSet::new();
-    let mut pending = Pending::default();
-    let mut deleted = Vec::new();
+    let mut changes = Changes::default();
     for item in batch {
         for event in &item.events {
             match event {
-                Event::Project(project::Event::Created(created)) => pending.projects.push((item, created)),
+                Event::Project(project::Event::Created(created)) => changes.pending.projects.push((item, created)),
                 Event::Report(report::Event::Ingested(ingested)) => {
-                    if !deleted.is_empty() {
-                        writes::delete_reports(conn, &std::mem::take(&mut deleted), &mut touched).await?;
-                    }
-                    pending.take_in(item, ingested)?;
+                    changes.turn_to(conn, Turn::Insert).await?;
+                    changes.pending.take_in(item, ingested)?;
+                }
+                Event::Report(report::Event::Sealed(sealed)) => {
+                    changes.turn_to(conn, Turn::Seal).await?;
+                    changes.named.push(sealed.report.0);
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
-                    pending.write(conn).await?;
-                    deleted.push(gone.report.0);
+                    changes.turn_to(conn, Turn::Delete).await?;
+                    changes.named.push(gone.report.0);
                 }
+                Event::Part(part::Event::Dropped(dropped)) => {
+                    changes.turn_to(conn, Turn::Insert).await?;
+                    changes.pending.write(conn).await?;
+                    retain::drop_part(conn, dropped.part).await?;
+                }
+                Event::Run(run::Event::Pinned(pinned)) => retain::pin(conn, pinned.run, item.commit.at).await?,
+                Event::Run(run::Event::Unpinned(unpinned)) => retain::unpin(conn, unpinned.run).await?,
                 Event::User(_)
                 | Event::Team(_)
                 | Event::Token(_)
@@ -38,20 +49,53 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Evaluation(_)
                 | Event::Quarantine(_)
                 | Event::Policy(_)
+                | Event::Rollup(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }
         }
     }
-    pending.write(conn).await?;
-    if !deleted.is_empty() {
-        writes::delete_reports(conn, &deleted, &mut touched).await?;
-    }
-    if touched.is_empty() {
+    changes.turn_to(conn, Turn::End).await?;
+    if changes.touched.is_empty() {
         return Ok(());
     }
-    let touched: Vec<Uuid> = touched.into_iter().collect();
+    let touched: Vec<Uuid> = changes.touched.into_iter().collect();
     writes::recompute_runs(conn, &touched).await
+}
+
+/// What is being gathered: changes of one sort are written together, before one of another sort.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    Insert,
+    Seal,
+    Delete,
+    End,
+}
+
+/// Changes that wait to be written.
+#[derive(Default)]
+struct Changes<'a> {
+    turn: Turn,
+    pending: Pending<'a>,
+    /// Reports that are sealed or deleted.
+    named: Vec<Uuid>,
+    /// Runs that deletions took reports from.
+    touched: BTreeSet<Uuid>,
+}
+
+impl Changes<'_> {
+    async fn turn_to(&mut self, conn: &mut PgConnection, turn: Turn) -> Result<(), ApplyError> {
+        if self.turn == turn {
+            return Ok(());
+        }
+        let named = std::mem::take(&mut self.named);
+        match std::mem::replace(&mut self.turn, turn) {
+            Turn::Insert | Turn::End => self.pending.write(conn).await,
+            Turn::Seal => retain::seal(conn, &named).await,
+            Turn::Delete => writes::delete_reports(conn, &named, &mut self.touched).await,
+        }
+    }
 }
 
 /// What is to be inserted.
@@ -61,15 +105,15 @@ struct Pending<'a> {
     reports: Rows,
     numbers: Vec<i64>,
     runs: BTreeSet<Uuid>,
-    months: BTreeSet<chrono::NaiveDate>,
+    parts: BTreeSet<Part>,
     results: Vec<Source>,
 }
 
 impl Pending<'_> {
     fn take_in(&mut self, item: &Item, ingested: &report::Ingested) -> Result<(), ApplyError> {
-        let place = Place { report_no: signed(item.n), month: month_of(item.commit.at) };
+        let place = Place { report_no: signed(item.n), part: ingested.part() };
         // Even for a report that is gone: so a rebuild makes the same partitions.
-        self.months.insert(place.month);
+        self.parts.insert(place.part);
         // As if it had never been; the deletion that follows finds nothing.
         if matches!(item.body, Body::Gone) {
             return Ok(());
@@ -83,12 +127,12 @@ impl Pending<'_> {
     }
 
     async fn write(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
-        let Self { projects, reports, numbers, runs, months, results } = std::mem::take(self);
+        let Self { projects, reports, numbers, runs, parts, results } = std::mem::take(self);
         let encoding = results::encode(results);
         if !projects.is_empty() {
             writes::insert_projects(conn, &projects).await?;
         }
-        if months.is_empty() {
+        if parts.is_empty() {
             return Ok(());
         }
         if !numbers.is_empty() {
@@ -96,7 +140,7 @@ impl Pending<'_> {
         }
         let runs: Vec<Uuid> = runs.into_iter().collect();
         // Asked each time: a transaction that made one may have been rolled back, and a schema may be a new one.
-        let missing = writes::settle(conn, &numbers, &runs, &months).await?;
+        let missing = writes::settle(conn, &numbers, &runs, &parts).await?;
         partitions::ensure(conn, &missing).await?;
         match encoding {
             Some(encoding) => encoding.copy(conn).await,

@@ -1,11 +1,13 @@
 //! Test cases: what results of one test have in common is written once, and removed with the last of them.
 
-use super::rows::{CLASS, COPY_CASE, write_case};
+use super::{
+    partitions,
+    rows::{COPY_CASE, write_case},
+};
 use crate::copy::{Rows, copy_rows};
-use chrono::NaiveDate;
-use scaledtest_domain::report::TestResult;
-use sqlx::PgConnection;
-use std::collections::{BTreeSet, HashSet};
+use scaledtest_domain::{report::TestResult, retention::Part};
+use sqlx::{AssertSqlSafe, PgConnection};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Reports that are looked through at once for a case that may be left, at most.
@@ -41,18 +43,22 @@ impl Cases {
         self.rows.len()
     }
 
-    /// Copies in those that are not there.
-    pub async fn insert_missing(self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    /// Adds to a part those that it has not, and copies in those that are nowhere.
+    pub async fn insert_missing(self, conn: &mut PgConnection, part: Part) -> Result<(), sqlx::Error> {
         if self.ids.is_empty() {
             return Ok(());
         }
-        let missing: Vec<i64> = sqlx::query_scalar(
-            "select min(place) from unnest($1::uuid[]) with ordinality as wanted (id, place)
-             where not exists (select from test_case where test_case.id = wanted.id) group by id order by 1",
-        )
-        .bind(&self.ids)
-        .fetch_all(&mut *conn)
-        .await?;
+        // Safe: a word of ours and a number.
+        let sql = format!(
+            "with missing as (
+               select min(place) as place, id from unnest($1::uuid[]) with ordinality as wanted (id, place)
+               where not exists (select from {table} here where here.case_id = wanted.id) group by id
+             ), added as (insert into {table} (part, case_id) select $2, id from missing)
+             select place from missing where not exists (select from test_case where test_case.id = missing.id) order by 1",
+            table = partitions::name("part_case", part)
+        );
+        let missing: Vec<i64> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).bind(&self.ids).bind(part.0).fetch_all(&mut *conn).await?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -66,35 +72,38 @@ impl Cases {
     }
 }
 
-/// Removes those of `cases` that no result of the projects has any more, now that results with them were removed.
+/// Removes those of `cases` that no result of the part has any more, now that results with them were removed from it; and
+/// altogether those that no other part has.
 ///
 /// The reports nearest to the removed ones are asked first: they have most in common with them, so that a few answer for
-/// nearly all. Only a case that no other report has takes a look at all of them.
+/// nearly all. Only a case that no other report has takes a look at all of the part.
 pub(super) async fn prune(
     conn: &mut PgConnection,
+    part: Part,
     projects: &[Uuid],
     removed: &[i64],
     mut cases: HashSet<Uuid>,
 ) -> Result<(), sqlx::Error> {
-    let Some(last) = removed.iter().max() else { return Ok(()) };
-    let reports: Vec<(i64, NaiveDate)> =
-        sqlx::query_as("select no, month from report where project_id = any($1) order by abs(no - $2), no")
-            .bind(projects)
-            .bind(last)
-            .fetch_all(&mut *conn)
-            .await?;
+    let Some(last) = removed.iter().max().filter(|_| !cases.is_empty()) else { return Ok(()) };
+    let reports: Vec<i64> = sqlx::query_scalar(
+        "select no from report where part = $1 and project_id = any($2) and no <> all($3) order by abs(no - $4), no",
+    )
+    .bind(part.0)
+    .bind(projects)
+    .bind(removed)
+    .bind(last)
+    .fetch_all(&mut *conn)
+    .await?;
     let (mut reports, mut size) = (reports.as_slice(), 1);
     while !cases.is_empty() && !reports.is_empty() {
         let (group, rest) = reports.split_at(size.min(reports.len()));
-        let months: BTreeSet<NaiveDate> = group.iter().map(|(_, month)| *month).collect();
         let had: Vec<Uuid> = sqlx::query_scalar(
             "select distinct result.case_id from unnest($1::uuid[]) as wanted (id) join result on result.case_id = wanted.id
-             where result.class = $2 and result.month = any($3) and result.report_no = any($4)",
+             where result.part = $2 and result.report_no = any($3)",
         )
         .bind(cases.iter().copied().collect::<Vec<_>>())
-        .bind(CLASS)
-        .bind(months.into_iter().collect::<Vec<_>>())
-        .bind(group.iter().map(|(no, _)| *no).collect::<Vec<_>>())
+        .bind(part.0)
+        .bind(group)
         .fetch_all(&mut *conn)
         .await?;
         for id in had {
@@ -103,5 +112,16 @@ pub(super) async fn prune(
         (reports, size) = (rest, (size * 2).min(MOST_REPORTS));
     }
     let gone: Vec<Uuid> = cases.into_iter().collect();
-    sqlx::query("delete from test_case where id = any($1)").bind(gone).execute(conn).await.map(drop)
+    sqlx::query("delete from part_case where part = $1 and case_id = any($2)")
+        .bind(part.0)
+        .bind(&gone)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query(
+        "delete from test_case where id = any($1) and not exists (select from part_case where case_id = test_case.id)",
+    )
+    .bind(&gone)
+    .execute(conn)
+    .await
+    .map(drop)
 }

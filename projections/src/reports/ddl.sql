@@ -27,9 +27,12 @@ create table report (
     project_id           uuid        not null,
     run_id               uuid        not null,
     upload_id            uuid        not null,
-    -- The partition of its results.
-    class                smallint    not null,
-    month                date        not null,
+    -- Where its results are; see `scaledtest_domain::retention`.
+    part                 int         not null,
+    -- What histories need of it stands in a roll-up: its results go with their part.
+    sealed               boolean     not null default false,
+    -- They are gone.
+    dropped              boolean     not null default false,
     created_at           timestamptz not null,
     run_at               timestamptz not null,
     received_at          timestamptz not null,
@@ -81,6 +84,18 @@ create table report (
 create index report_newest on report (team_id, created_at desc, no desc);
 create index report_run on report (run_id);
 create index report_branch on report (project_id, branch);
+create index report_part on report (part);
+
+-- The parts that there are; what is kept beyond its time is none.
+create table part (
+    part int primary key
+);
+
+-- Runs whose results are kept beyond their time, whether they are there or not.
+create table pin (
+    run_id uuid        primary key,
+    at     timestamptz not null
+);
 
 -- A run is its live reports together; always computed from them, never counted up.
 create table run (
@@ -132,17 +147,23 @@ create table test_case (
 );
 alter table test_case alter suite set statistics 0, alter file_path set statistics 0, alter tags set statistics 0;
 
--- Raw results, by retention class and month: retention drops a partition. Wide numbers first, so that no row is padded.
+-- Which of them the results of a part have: so that those which nobody has any more are known when a part is dropped.
+create table part_case (
+    part    int  not null,
+    case_id uuid not null,
+    primary key (case_id, part)
+) partition by list (part);
+
+-- Raw results, by part: retention drops a partition. Wide numbers first, so that no row is padded.
 create table result (
     report_no      bigint   not null,
     duration_ms    bigint   not null,
     start_ms       bigint,
     stop_ms        bigint,
+    part           int      not null,
     idx            int      not null,
     line           int,
     retries        int      not null,
-    month          date     not null,
-    class          smallint not null,
     status         smallint not null,
     flaky          boolean  not null,
     reported_flaky boolean,
@@ -156,12 +177,11 @@ create table result (
     steps          json,
     attachments    json,
     extra          json
-) partition by list (class);
-create table result_c0 partition of result for values in (0) partition by range (month);
+) partition by list (part);
 
 -- Results as they are read. A left join, so that one which needs nothing of the case is none.
 create view test_result as
-select result.class, result.month, result.report_no, result.idx, test_case.test_id, test_case.name, test_case.suite,
+select result.part, result.report_no, result.idx, test_case.test_id, test_case.name, test_case.suite,
        test_case.file_path, result.line, result.status, result.raw_status, result.duration_ms, result.start_ms, result.stop_ms,
        result.retries, result.flaky, result.reported_flaky, test_case.tags, test_case.browser, test_case.device, test_case.os,
        result.message, result.trace, result.snippet, result.stdout, result.stderr, result.steps, result.attachments,
@@ -173,11 +193,10 @@ create table attempt (
     report_no   bigint   not null,
     duration_ms bigint,
     start_ms    bigint,
+    part        int      not null,
     idx         int      not null,
     attempt     int      not null,
     line        int,
-    month       date     not null,
-    class       smallint not null,
     status      smallint not null,
     message     text,
     trace       text,
@@ -185,5 +204,4 @@ create table attempt (
     stdout      text,
     stderr      text,
     attachments json
-) partition by list (class);
-create table attempt_c0 partition of attempt for values in (0) partition by range (month);
+) partition by list (part);

@@ -1,13 +1,14 @@
 //! Reports, their results and attempts, and the runs and branches that they make up.
 //!
-//! Raw results are partitioned by retention class and by the month in which the report was taken in. A report's rows
-//! are found by its number, the position of its commit.
+//! Raw results are partitioned by part, which is a retention class and a week, and dropped with it; see
+//! `scaledtest_domain::retention`. A report's rows are found by its part and its number, the position of its commit.
 
 mod apply;
 mod cases;
 mod partitions;
 pub mod queries;
 mod results;
+mod retain;
 pub mod rows;
 mod writes;
 
@@ -28,11 +29,11 @@ impl Projection for Reports {
     }
 
     fn version(&self) -> i32 {
-        3
+        4
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Project, Kind::Report]
+        &[Kind::Project, Kind::Report, Kind::Run, Kind::Part]
     }
 
     fn needs_bodies(&self) -> bool {

@@ -6,10 +6,10 @@ use super::rows::{Place, case_id, copy_attempts, copy_results, write_attempt, wr
 use crate::copy::{HEADER, Rows, TRAILER, copy_rows, saturate};
 use crate::{ApplyError, Body};
 use bytes::BytesMut;
-use chrono::NaiveDate;
 use scaledtest_domain::{
     DecodeError,
     report::{TestResult, decode_chunk},
+    retention::Part,
 };
 use sqlx::PgConnection;
 use std::collections::HashSet;
@@ -34,8 +34,8 @@ pub(super) struct Source {
 
 /// Rows of some results.
 struct Piece {
-    /// Their partition.
-    month: NaiveDate,
+    /// Where they go.
+    part: Part,
     results: BytesMut,
     attempts: BytesMut,
     cases: Cases,
@@ -60,7 +60,7 @@ pub(super) fn encode(sources: Vec<Source>) -> Option<Encoding> {
 impl Source {
     fn is_empty(&self) -> bool {
         match &self.body {
-            Body::None | Body::Gone => true,
+            Body::None | Body::Gone | Body::Digested(_) => true,
             Body::Chunks(chunks) => chunks.is_empty(),
             Body::Fresh(_) => false,
         }
@@ -84,11 +84,11 @@ impl Encoding {
 /// them anew for each row would cost a tenth of the copy.
 async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Result<(), sqlx::Error> {
     let mut next = pieces.recv().await;
-    while let Some(Piece { month, .. }) = next {
+    while let Some(Piece { part, .. }) = next {
         let (mut attempts, mut cases) = (BytesMut::new(), Cases::default());
-        let mut copy = conn.copy_in_raw(&copy_results(&partitions::name("result", month))).await?;
+        let mut copy = conn.copy_in_raw(&copy_results(&partitions::name("result", part))).await?;
         copy.send(HEADER).await?;
-        while let Some(piece) = next.take_if(|piece| piece.month == month && attempts.len() + cases.len() < MAX_ASIDE) {
+        while let Some(piece) = next.take_if(|piece| piece.part == part && attempts.len() + cases.len() < MAX_ASIDE) {
             copy.send(piece.results).await?;
             attempts.unsplit(piece.attempts);
             cases.append(&piece.cases);
@@ -97,9 +97,9 @@ async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Re
         copy.send(TRAILER).await?;
         copy.finish().await?;
         if !attempts.is_empty() {
-            copy_rows(conn, &copy_attempts(&partitions::name("attempt", month)), &attempts).await?;
+            copy_rows(conn, &copy_attempts(&partitions::name("attempt", part)), &attempts).await?;
         }
-        cases.insert_missing(conn).await?;
+        cases.insert_missing(conn, part).await?;
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ async fn send(conn: &mut PgConnection, pieces: &mut mpsc::Receiver<Piece>) -> Re
 fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyError> {
     let mut writer = Writer {
         sender,
-        month: NaiveDate::MIN,
+        part: Part::default(),
         results: Rows::with_capacity(PIECE),
         attempts: Rows::default(),
         cases: Cases::default(),
@@ -131,23 +131,26 @@ fn fill(sources: &[Source], sender: &mpsc::Sender<Piece>) -> Result<(), ApplyErr
 struct Writer<'a> {
     sender: &'a mpsc::Sender<Piece>,
     /// Of the rows at hand.
-    month: NaiveDate,
+    part: Part,
     results: Rows,
     attempts: Rows,
     cases: Cases,
-    /// Cases that were handed over, or are at hand.
+    /// Cases that were handed over for this part, or are at hand.
     known: HashSet<Uuid>,
 }
 
 impl Writer<'_> {
     /// False when nobody wants more: the database refused, and says why itself.
     fn report(&mut self, Source { place, body }: &Source) -> Result<bool, DecodeError> {
-        if place.month != self.month && !self.hand_over() {
-            return Ok(false);
+        if place.part != self.part {
+            if !self.hand_over() {
+                return Ok(false);
+            }
+            self.known.clear();
         }
-        self.month = place.month;
+        self.part = place.part;
         match body {
-            Body::None | Body::Gone => Ok(true),
+            Body::None | Body::Gone | Body::Digested(_) => Ok(true),
             Body::Fresh(fresh) => self.results(*place, 0, &fresh.list),
             Body::Chunks(chunks) => {
                 let mut first = 0;
@@ -185,7 +188,7 @@ impl Writer<'_> {
 
     fn hand_over(&mut self) -> bool {
         let (results, attempts, cases) = (self.results.take(), self.attempts.take(), std::mem::take(&mut self.cases));
-        let piece = Piece { month: self.month, results, attempts, cases };
+        let piece = Piece { part: self.part, results, attempts, cases };
         piece.results.is_empty() || self.sender.blocking_send(piece).is_ok()
     }
 }

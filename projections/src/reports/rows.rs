@@ -1,11 +1,12 @@
 //! How a report, a test case, a result and an attempt are laid out as rows of `COPY ... (format binary)`.
 
 use crate::copy::{Rows, saturate, saturate8};
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Hash16, TeamId,
     events::report::Ingested,
     report::{Attempt, Status, TestResult},
+    retention::Part,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -13,14 +14,14 @@ use uuid::Uuid;
 /// Copies results into a table (or a partition of it); [`write_result`] writes such rows.
 pub fn copy_results(table: &str) -> String {
     format!(
-        "copy {table} (report_no, month, duration_ms, start_ms, stop_ms, idx, line, retries, class, status, flaky, \
+        "copy {table} (report_no, duration_ms, start_ms, stop_ms, part, idx, line, retries, status, flaky, \
          reported_flaky, case_id, raw_status, message, trace, snippet, stdout, stderr, steps, attachments, extra) \
          from stdin (format binary)"
     )
 }
 
 /// Fields of such a row.
-const RESULT_FIELDS: i16 = 22;
+const RESULT_FIELDS: i16 = 21;
 
 /// Copies test cases in; [`write_case`] writes such rows.
 pub const COPY_CASE: &str =
@@ -30,46 +31,30 @@ const CASE_FIELDS: i16 = 9;
 /// Copies attempts into a table (or a partition of it); [`write_attempt`] writes such rows.
 pub fn copy_attempts(table: &str) -> String {
     format!(
-        "copy {table} (report_no, month, duration_ms, start_ms, idx, attempt, line, class, status, message, trace, \
+        "copy {table} (report_no, duration_ms, start_ms, part, idx, attempt, line, status, message, trace, \
          snippet, stdout, stderr, attachments) from stdin (format binary)"
     )
 }
 
 /// Fields of such a row.
-const ATTEMPT_FIELDS: i16 = 15;
+const ATTEMPT_FIELDS: i16 = 14;
 
 /// Copies reports in; [`write_report`] writes such rows.
-pub const COPY_REPORT: &str = "copy report (no, id, team_id, project_id, run_id, upload_id, class, month, created_at, run_at, \
+pub const COPY_REPORT: &str = "copy report (no, id, team_id, project_id, run_id, upload_id, part, created_at, run_at, \
      received_at, document_at, tests, passed, failed, skipped, pending, other, flaky, start_ms, stop_ms, duration_ms, \
      body_bytes, chunk_first, chunk_last, chunk_count, shards, partial, triage_github_status, execution_id, claim_id, run_key, \
      shard_id, format, spec_version, document_id, tool_name, tool_version, branch, commit, base_commit, target_branch, pr, \
      build, build_url, repository, media_type, body_hash, chunk_hash, tags, github, declared, environment, diagnostics, extra) \
      from stdin (format binary)";
-const REPORT_FIELDS: i16 = 55;
-
-/// The retention class of every report so far.
-pub const CLASS: i16 = 0;
+const REPORT_FIELDS: i16 = 54;
 
 /// Where a report's rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The report's number: the position of its commit.
     pub report_no: i64,
-    /// First day of the month in which it was taken in; see [`month_of`].
-    pub month: NaiveDate,
-}
-
-impl Place {
-    /// What every row of `result` and `attempt` begins with.
-    fn write(self, rows: &mut Rows) -> &mut Rows {
-        rows.int8(self.report_no).date(self.month)
-    }
-}
-
-/// The first day of the month of a time, in UTC: the partition of a report that was taken in then.
-pub fn month_of(at: DateTime<Utc>) -> NaiveDate {
-    let day = at.date_naive();
-    day.with_day(1).unwrap_or(day)
+    /// With which others its results are dropped.
+    pub part: Part,
 }
 
 /// The number that a status has in the tables.
@@ -134,15 +119,15 @@ pub fn write_result(
     case: Uuid,
     result: &TestResult,
 ) -> Result<(), serde_json::Error> {
-    place
-        .write(rows.row(RESULT_FIELDS))
+    rows.row(RESULT_FIELDS)
+        .int8(place.report_no)
         .int8(result.duration_ms)
         .opt(result.start_ms, Rows::int8)
         .opt(result.stop_ms, Rows::int8)
+        .int4(place.part.0)
         .int4(idx)
         .opt(result.line.map(u64::from).map(saturate), Rows::int4)
         .int4(saturate(result.retries.into()))
-        .int2(CLASS)
         .int2(status_number(result.status))
         .bool(result.flaky)
         .opt(result.reported_flaky, Rows::bool)
@@ -164,14 +149,14 @@ pub fn write_result(
 /// # Errors
 /// When a JSON field cannot be serialised.
 pub fn write_attempt(rows: &mut Rows, place: Place, idx: i32, attempt: &Attempt) -> Result<(), serde_json::Error> {
-    place
-        .write(rows.row(ATTEMPT_FIELDS))
+    rows.row(ATTEMPT_FIELDS)
+        .int8(place.report_no)
         .opt(attempt.duration_ms, Rows::int8)
         .opt(attempt.start_ms, Rows::int8)
+        .int4(place.part.0)
         .int4(idx)
         .int4(saturate(attempt.attempt.into()))
         .opt(attempt.line.map(u64::from).map(saturate), Rows::int4)
-        .int2(CLASS)
         .int2(status_number(attempt.status))
         .opt_text(attempt.message.as_deref())
         .opt_text(attempt.trace.as_deref())
@@ -201,8 +186,7 @@ pub fn write_report(
         .uuid(report.project)
         .uuid(report.run)
         .uuid(report.upload)
-        .int2(CLASS)
-        .date(place.month)
+        .int4(place.part.0)
         .timestamp(report.created_at)
         .timestamp(report.run_at)
         .timestamp(received_at)

@@ -1,14 +1,12 @@
 //! The set-based statements of the projection.
 
-use super::rows::CLASS;
-use super::{cases, partitions};
+use super::{cases, partitions, retain};
 use crate::checkpoint::signed;
 use crate::copy::clean;
 use crate::{ApplyError, Item};
-use chrono::NaiveDate;
-use scaledtest_domain::events::project;
+use scaledtest_domain::{events::project, retention::Part};
 use sqlx::PgConnection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 pub(super) async fn insert_projects(
@@ -32,14 +30,14 @@ pub(super) async fn insert_projects(
     Ok(())
 }
 
-/// Adds new reports to their branches, computes runs anew from their reports, and answers with those of the months that
+/// Adds new reports to their branches, computes runs anew from their reports, and answers with those of the parts that
 /// have no partitions. One statement, because what a small batch costs is mostly the waiting for answers.
 pub(super) async fn settle(
     conn: &mut PgConnection,
     numbers: &[i64],
     runs: &[Uuid],
-    months: &BTreeSet<NaiveDate>,
-) -> Result<Vec<NaiveDate>, ApplyError> {
+    parts: &BTreeSet<Part>,
+) -> Result<Vec<Part>, ApplyError> {
     let missing = sqlx::query_scalar(concat!(
         "with counted as (
            insert into branch (project_id, team_id, name, reports, last_run_at)
@@ -50,17 +48,18 @@ pub(super) async fn settle(
              last_run_at = greatest(branch.last_run_at, excluded.last_run_at)
          ), computed as (",
         include_str!("runs.sql"),
-        ") select month from unnest($3::date[], $4::text[]) as made (month, name) where to_regclass(name) is null"
+        ") select part from unnest($3::int[], $4::text[]) as made (part, name) where to_regclass(name) is null"
     ));
     let missing = missing
         .bind(numbers)
         .bind(runs)
-        .bind(months.iter().copied().collect::<Vec<_>>())
-        .bind(months.iter().map(|month| partitions::name("attempt", *month)).collect::<Vec<_>>());
-    Ok(missing.fetch_all(conn).await?)
+        .bind(parts.iter().map(|part| part.0).collect::<Vec<_>>())
+        .bind(parts.iter().map(|part| partitions::name("attempt", *part)).collect::<Vec<_>>());
+    let missing: Vec<i32> = missing.fetch_all(conn).await?;
+    Ok(missing.into_iter().map(Part).collect())
 }
 
-type Removed = (i64, NaiveDate, Uuid, Uuid, Option<String>);
+type Removed = (i64, i32, Uuid, Uuid, Option<String>);
 
 /// Removes reports with their results, and adds their runs to `touched`. One that was never there changes nothing.
 pub(super) async fn delete_reports(
@@ -69,35 +68,22 @@ pub(super) async fn delete_reports(
     touched: &mut BTreeSet<Uuid>,
 ) -> Result<(), ApplyError> {
     let removed: Vec<Removed> =
-        sqlx::query_as("delete from report where id = any($1) returning no, month, run_id, project_id, branch")
+        sqlx::query_as("delete from report where id = any($1) returning no, part, run_id, project_id, branch")
             .bind(reports)
             .fetch_all(&mut *conn)
             .await?;
-    if removed.is_empty() {
-        return Ok(());
+    let mut parts: BTreeMap<Part, (Vec<i64>, BTreeSet<Uuid>)> = BTreeMap::new();
+    for (no, part, run, project, _) in &removed {
+        touched.insert(*run);
+        let (numbers, projects) = parts.entry(Part(*part)).or_default();
+        numbers.push(*no);
+        projects.insert(*project);
     }
-    touched.extend(removed.iter().map(|(_, _, run, _, _)| *run));
-    let numbers: Vec<i64> = removed.iter().map(|(no, ..)| *no).collect();
-    let months: Vec<NaiveDate> =
-        removed.iter().map(|(_, month, ..)| *month).collect::<BTreeSet<_>>().into_iter().collect();
-    let cases: Vec<Uuid> = sqlx::query_scalar(
-        "with gone as (delete from result where class = $1 and month = any($2) and report_no = any($3) returning case_id)
-         select distinct case_id from gone",
-    )
-    .bind(CLASS)
-    .bind(&months)
-    .bind(&numbers)
-    .fetch_all(&mut *conn)
-    .await?;
-    sqlx::query("delete from attempt where class = $1 and month = any($2) and report_no = any($3)")
-        .bind(CLASS)
-        .bind(&months)
-        .bind(&numbers)
-        .execute(&mut *conn)
-        .await?;
-    let projects: BTreeSet<Uuid> = removed.iter().map(|(_, _, _, project, _)| *project).collect();
-    let projects: Vec<Uuid> = projects.into_iter().collect();
-    cases::prune(conn, &projects, &numbers, cases.into_iter().collect()).await?;
+    for (part, (numbers, projects)) in parts {
+        let cases = retain::delete_results(conn, part, &numbers).await?;
+        let projects: Vec<Uuid> = projects.into_iter().collect();
+        cases::prune(conn, part, &projects, &numbers, cases.into_iter().collect()).await?;
+    }
     let branches: BTreeSet<(Uuid, String)> =
         removed.into_iter().filter_map(|(_, _, _, project, branch)| Some((project, branch?))).collect();
     recount_branches(conn, branches).await

@@ -13,6 +13,7 @@ use scaledtest_domain::{
     report::{
         Attachment, Attempt, Counts, Diagnostic, ReportMeta, Status, Step, TestResult, Tool, Variant, encode_chunk,
     },
+    retention::{Part, Retention},
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Projection, Runner, Setup, State, status};
@@ -142,6 +143,7 @@ impl Spec {
             triage_github_status: false,
             github: None,
             claim: None,
+            part: Some(Part::of(Retention::Days30, at, at)),
         }
     }
 

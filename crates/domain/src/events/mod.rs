@@ -8,11 +8,14 @@ pub mod claim;
 pub mod evaluation;
 pub mod gate;
 pub mod invitation;
+pub mod part;
 pub mod policy;
 pub mod project;
 pub mod publisher;
 pub mod quarantine;
 pub mod report;
+pub mod rollup;
+pub mod run;
 pub mod team;
 pub mod token;
 pub mod user;
@@ -90,6 +93,12 @@ pub enum Event {
     Quarantine(quarantine::Event),
     /// Of a project's quarantine policy.
     Policy(policy::Event),
+    /// Of a roll-up of reports.
+    Rollup(rollup::Event),
+    /// Of a run that is kept.
+    Run(run::Event),
+    /// Of a part of all results.
+    Part(part::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -109,6 +118,9 @@ impl Event {
             (Kind::Evaluation, evaluation::Event::WIRE),
             (Kind::Quarantine, quarantine::Event::WIRE),
             (Kind::Policy, policy::Event::WIRE),
+            (Kind::Rollup, rollup::Event::WIRE),
+            (Kind::Run, run::Event::WIRE),
+            (Kind::Part, part::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -132,6 +144,9 @@ impl Event {
             Self::Evaluation(event) => event.encode(),
             Self::Quarantine(event) => event.encode(),
             Self::Policy(event) => event.encode(),
+            Self::Rollup(event) => event.encode(),
+            Self::Run(event) => event.encode(),
+            Self::Part(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -153,6 +168,9 @@ impl Event {
             Kind::Evaluation => Self::Evaluation(evaluation::Event::decode(raw)?),
             Kind::Quarantine => Self::Quarantine(quarantine::Event::decode(raw)?),
             Kind::Policy => Self::Policy(policy::Event::decode(raw)?),
+            Kind::Rollup => Self::Rollup(rollup::Event::decode(raw)?),
+            Kind::Run => Self::Run(run::Event::decode(raw)?),
+            Kind::Part => Self::Part(part::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

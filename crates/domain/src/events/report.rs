@@ -1,9 +1,10 @@
 //! Reports. The results themselves are chunks of the stream `RES`; the event names them.
 
 use crate::{
-    ClaimId, ExecutionId, Hash16, ProjectId, ReportId, RunId, UploadId,
+    ClaimId, ExecutionId, Hash16, ProjectId, ReportId, RollupId, RunId, UploadId,
     events::events,
     report::{Counts, Diagnostic, ReportMeta},
+    retention::{Part, Retention},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,27 @@ pub struct Ingested {
     /// The claim on the document's own id that it holds; released when it is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<ClaimId>,
+    /// With which others its results are dropped. Absent in what was taken in before there were parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+impl Ingested {
+    /// With which others its results are dropped.
+    pub fn part(&self) -> Part {
+        self.part.unwrap_or_else(|| Part::of(Retention::default(), self.created_at, self.created_at))
+    }
+}
+
+/// What histories need of a report stands in a roll-up: once its part is dropped, its chunks may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Which.
+    pub report: ReportId,
+    /// The upload whose chunks and document are to be erased then.
+    pub upload: UploadId,
+    /// Where it stands.
+    pub rollup: RollupId,
 }
 
 /// A report was deleted: from here on its chunks may be missing.
@@ -133,6 +155,8 @@ pub struct Deleted {
 events! { Report:
     /// A report was taken in.
     "report.ingested" @ 1 => Ingested(Box<Ingested>),
+    /// What histories need of a report stands in a roll-up.
+    "report.sealed" @ 1 => Sealed(Sealed),
     /// A report was deleted.
     "report.deleted" @ 1 => Deleted(Deleted),
 }

@@ -1,6 +1,6 @@
 //! Teams and their members.
 
-use crate::{TeamId, TeamRole, UserId, events::events};
+use crate::{TeamId, TeamRole, UserId, events::events, retention::Retention};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,6 +66,16 @@ pub struct BadgesMadePrivate {
     pub team: TeamId,
 }
 
+/// The results of reports that are taken in from now on are kept for another time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionChanged {
+    /// Whose.
+    pub team: TeamId,
+    /// How long; as the instance says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Retention>,
+}
+
 events! { Team:
     /// A team was made.
     "team.created" @ 1 => Created(Created),
@@ -77,6 +87,8 @@ events! { Team:
     "team.badges_made_public" @ 1 => BadgesMadePublic(BadgesMadePublic),
     /// Nobody sees them any more.
     "team.badges_made_private" @ 1 => BadgesMadePrivate(BadgesMadePrivate),
+    /// Results are kept for another time.
+    "team.retention_changed" @ 1 => RetentionChanged(RetentionChanged),
     /// Somebody joined.
     "member.added" @ 1 => MemberAdded(MemberAdded),
     /// A member has another role.

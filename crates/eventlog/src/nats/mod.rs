@@ -6,6 +6,7 @@ mod streams;
 mod write;
 
 pub(crate) use follow::Source;
+pub(crate) use streams::{EV, RAW, RES};
 pub(crate) use write::{Outgoing, Pending};
 
 use crate::LogError;

@@ -13,11 +13,11 @@ use std::{collections::HashMap, fmt::Debug, sync::atomic::Ordering, time::Durati
 use tokio::time::Instant;
 
 /// The commits.
-pub(super) const EV: &str = "EV";
+pub(crate) const EV: &str = "EV";
 /// The chunks of report results.
-pub(super) const RES: &str = "RES";
+pub(crate) const RES: &str = "RES";
 /// The original documents: the object store bucket `raw`.
-pub(super) const RAW: &str = "OBJ_raw";
+pub(crate) const RAW: &str = "OBJ_raw";
 
 /// The oldest server that has what is used: batched direct get came with it.
 const OLDEST_SERVER: (u32, u32) = (2, 11);
@@ -39,6 +39,8 @@ struct Info {
 #[derive(Deserialize)]
 struct State {
     last_seq: u64,
+    #[serde(default)]
+    bytes: u64,
 }
 
 pub(super) fn check_server(server: &ServerInfo) -> Result<(), LogError> {
@@ -213,6 +215,15 @@ impl Nats {
 
     pub async fn last(&self, until: Instant) -> Result<Position, LogError> {
         self.retry(until, || self.info()).await.map(|(_, position)| position)
+    }
+
+    /// Bytes that a stream takes.
+    pub async fn stream_bytes(&self, stream: &str, until: Instant) -> Result<u64, LogError> {
+        let subject = format!("STREAM.INFO.{stream}");
+        let info = self
+            .retry(until, || async { self.api::<Info>(&subject, &json!({})).await?.map_err(ApiError::failure) })
+            .await?;
+        Ok(info.state.bytes)
     }
 
     pub async fn begin_epoch(&self, at_least: u64, until: Instant) -> Result<u64, LogError> {

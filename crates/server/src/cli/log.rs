@@ -6,13 +6,14 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use scaledtest_commands::report::Report;
 use scaledtest_domain::{
-    Event, Kind, Position, ReportId, StreamId, TeamId, UploadId,
+    Event, Kind, Position, ReportId, RollupId, StreamId, TeamId, UploadId,
     events::report::{Chunks, Event as ReportEvent},
     report::decode_chunk,
 };
 use scaledtest_eventlog::{ChunkError, EventLog, LogError, Verified};
+use scaledtest_projections::rollups;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io::{self, Write},
     time::Duration,
 };
@@ -57,6 +58,8 @@ struct Live {
     upload: UploadId,
     chunks: Chunks,
     results: u64,
+    /// Where what histories need of it stands, once it is rolled up.
+    rollup: Option<RollupId>,
 }
 
 /// What the log holds, and what is wrong with it.
@@ -104,7 +107,12 @@ impl Findings {
                         continue;
                     };
                     let (upload, chunks, results) = (report.upload, report.chunks, report.counts.tests);
-                    self.live.insert(report.report, Live { team, upload, chunks, results });
+                    self.live.insert(report.report, Live { team, upload, chunks, results, rollup: None });
+                }
+                Event::Report(ReportEvent::Sealed(sealed)) => {
+                    if let Some(live) = self.live.get_mut(&sealed.report).filter(|live| live.upload == sealed.upload) {
+                        live.rollup = Some(sealed.rollup);
+                    }
                 }
                 Event::Report(ReportEvent::Deleted(deleted)) => {
                     self.live.remove(&deleted.report);
@@ -114,8 +122,10 @@ impl Findings {
         }
     }
 
-    /// Every report's chunks are there, have the hash that was acknowledged, and hold as many results as were counted.
+    /// Every report's chunks are there, have the hash that was acknowledged, and hold as many results as were counted. Of one
+    /// that was rolled up they may be gone: then the roll-up holds as many.
     async fn check_bodies(&mut self, log: &EventLog) -> anyhow::Result<()> {
+        let mut rolled_up: BTreeMap<(TeamId, RollupId), Vec<ReportId>> = BTreeMap::new();
         for (id, live) in &self.live {
             let fault = match log.read_chunks(live.team, *id, live.upload, &live.chunks).await {
                 Ok(chunks) => {
@@ -128,9 +138,42 @@ impl Findings {
                     }
                 }
                 Err(ChunkError::Log(error)) => return Err(error.into()),
-                Err(error) => error.to_string(),
+                Err(error) => match live.rollup {
+                    Some(rollup) => {
+                        rolled_up.entry((live.team, rollup)).or_default().push(*id);
+                        continue;
+                    }
+                    None => error.to_string(),
+                },
             };
             self.suspects.push((*id, format!("report {id}: {fault}")));
+        }
+        for ((team, rollup), reports) in rolled_up {
+            self.check_rollup(log, team, rollup, reports).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_rollup(
+        &mut self,
+        log: &EventLog,
+        team: TeamId,
+        rollup: RollupId,
+        reports: Vec<ReportId>,
+    ) -> anyhow::Result<()> {
+        let digest = match rollups::read(log, team, rollup).await {
+            Ok((_, digest)) => Ok(digest),
+            Err(rollups::RollupError::Log(error)) => return Err(error.into()),
+            Err(error) => Err(error.to_string()),
+        };
+        for report in reports {
+            let Some(live) = self.live.get(&report) else { continue };
+            let fault = match &digest {
+                Ok(digest) if digest.results_of(live.upload) == Some(live.results) => continue,
+                Ok(digest) => format!("{:?} results, {} were counted", digest.results_of(live.upload), live.results),
+                Err(error) => error.clone(),
+            };
+            self.suspects.push((report, format!("report {report}: roll-up {rollup}: {fault}")));
         }
         Ok(())
     }
@@ -181,20 +224,22 @@ impl Findings {
 
     async fn compare_rows(&mut self, stores: &Stores) -> anyhow::Result<()> {
         // Reports that came while we looked are not in our list.
-        let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
-            "select report.id, (select count(*) from reports.result \
-             where result.report_no = report.no and result.class = report.class and result.month = report.month) \
+        let rows: Vec<(uuid::Uuid, Option<i64>)> = sqlx::query_as(
+            "select report.id, case when not dropped then (select count(*) from reports.result \
+             where result.report_no = report.no and result.part = report.part) end \
              from reports.report where report.no <= $1",
         )
         .bind(i64::try_from(self.last)?)
         .fetch_all(&stores.db)
         .await?;
-        let rows: HashMap<ReportId, u64> =
-            rows.into_iter().map(|(id, count)| (ReportId(id), count.unsigned_abs())).collect();
+        let rows: HashMap<ReportId, Option<u64>> =
+            rows.into_iter().map(|(id, count)| (ReportId(id), count.map(i64::unsigned_abs))).collect();
         for (id, live) in &self.live {
             match rows.get(id) {
-                Some(count) if *count == live.results => {}
-                Some(count) => self
+                // Its results were dropped when their time was over.
+                Some(None) => {}
+                Some(Some(count)) if *count == live.results => {}
+                Some(Some(count)) => self
                     .faults
                     .push(format!("report {id}: the read model has {count} results, the log {}", live.results)),
                 None => self.suspects.push((*id, format!("report {id} is in the log but not in the read model"))),

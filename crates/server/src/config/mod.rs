@@ -13,7 +13,7 @@ pub use shown::Setting;
 use crate::secrets::{SecretError, Secrets};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use scaledtest_domain::Clock;
+use scaledtest_domain::{Clock, retention::Retention};
 use secrecy::{ExposeSecret, SecretString};
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -149,6 +149,9 @@ struct ReportArgs {
     /// How long original documents are kept
     #[arg(long, env = "ST_RAW_RETENTION", default_value = "30d", value_parser = duration)]
     raw_retention: Duration,
+    /// For how many days results are kept at least where a team has not chosen: 30, 90 or 400
+    #[arg(long, env = "ST_RETENTION_DAYS", default_value_t)]
+    retention_days: Retention,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -260,6 +263,8 @@ pub struct Config {
     pub max_report_wire_bytes: u64,
     /// How long original documents are kept.
     pub raw_retention: Duration,
+    /// How long results are kept where a team has not chosen.
+    pub retention_days: Retention,
     /// Log filter.
     pub log_level: String,
     /// Log format.
@@ -322,6 +327,7 @@ impl ServerArgs {
             max_report_bytes: reports.max_report_bytes,
             max_report_wire_bytes: reports.max_report_wire_bytes,
             raw_retention: reports.raw_retention,
+            retention_days: reports.retention_days,
             log_level: logging.log_level.clone(),
             log_format: logging.log_format,
         })

@@ -3,7 +3,7 @@
 use super::{Config, ServerArgs};
 use clap::{Args, Command};
 use serde::Serialize;
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, path::PathBuf, time::Duration};
 use utoipa::ToSchema;
 
 /// A setting as it is in force.
@@ -20,6 +20,11 @@ pub struct Setting {
 }
 
 impl Config {
+    /// Where database and log are, if they are on this machine's disk and this program's own.
+    pub fn local_disk(&self) -> Option<PathBuf> {
+        self.data_dir.clone().filter(|_| self.database_url.is_none() && self.nats_url.is_none())
+    }
+
     /// Every setting, in the order of the help. Where a file may hold the value of a setting, the setting alone is listed.
     pub fn settings(&self) -> Vec<Setting> {
         let command = ServerArgs::augment_args(Command::new("scaledtest"));
@@ -84,6 +89,7 @@ impl Config {
             "ST_MAX_REPORT_BYTES" => self.max_report_bytes.to_string(),
             "ST_MAX_REPORT_WIRE_BYTES" => self.max_report_wire_bytes.to_string(),
             "ST_RAW_RETENTION" => duration(self.raw_retention),
+            "ST_RETENTION_DAYS" => self.retention_days.to_string(),
             "ST_LOG_LEVEL" => self.log_level.clone(),
             "ST_LOG_FORMAT" => format!("{:?}", self.log_format).to_lowercase(),
             // Secrets, and addresses that may hold one.

@@ -81,6 +81,13 @@ impl ApiError {
         Self::new(ErrorKind::NotFound, code, message)
     }
 
+    /// What was there had its time, see `docs/operations.md`: 410. `whose` follows "the results".
+    pub fn results_dropped(whose: &str) -> Self {
+        let message =
+            format!("the results {whose} were dropped when their time was over; a run that is pinned is kept");
+        Self::new(ErrorKind::Gone, "results_dropped", message)
+    }
+
     /// Not at the moment: 503.
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, code, message)

@@ -211,7 +211,7 @@ pub(super) async fn release(
 pub(super) fn first_ingested(position: Position, events: Vec<ReportEvent>) -> Result<Accepted, ApiError> {
     let ingested = events.into_iter().find_map(|event| match event {
         ReportEvent::Ingested(report) => Some(report),
-        ReportEvent::Deleted(_) => None,
+        ReportEvent::Sealed(_) | ReportEvent::Deleted(_) => None,
     });
     let report =
         ingested.ok_or_else(|| ApiError::new(ErrorKind::Internal, "internal", "the commit holds no report"))?;

@@ -23,10 +23,11 @@ use scaledtest_domain::{
     Actor, CommandId, ErrorKind, Hash16, Kind, Position, ProjectId, ReportId, RunId, StreamId, TeamId, UploadId,
     events::report::{Body as Document, Chunks, Ingested, Origin},
     report::Diagnostic,
+    retention::{Part, Retention},
 };
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
-use scaledtest_projections::{Fresh, FreshResults};
+use scaledtest_projections::{Fresh, FreshResults, access::queries as access};
 use spool::Spooled;
 use std::{
     sync::Arc,
@@ -109,7 +110,10 @@ impl Ingestion {
             hash,
             request,
         };
-        let resolved = match self.handle.block_on(identity.resolve())? {
+        // What is looked up is looked up at the same time.
+        let lookups = async { tokio::try_join!(identity.resolve(), self.retention()) };
+        let (resolved, retention) = self.handle.block_on(lookups)?;
+        let resolved = match resolved {
             identity::Resolved::Known(accepted) => return Ok(accepted),
             identity::Resolved::New(resolved) => resolved,
         };
@@ -133,7 +137,7 @@ impl Ingestion {
             return Err(ApiError::new(ErrorKind::Unavailable, "upload_too_slow", text));
         }
         let now = self.app.clock.now();
-        let ingested = self.ingested(now, hash, project, id, envelope, outcome, chunks, &resolved);
+        let ingested = self.ingested(now, hash, project, id, envelope, outcome, chunks, &resolved, retention);
         self.handle.block_on(self.append(now, request, ingested, resolved.command))
     }
 
@@ -149,6 +153,12 @@ impl Ingestion {
             .or(tool)
             .unwrap_or("default");
         (ProjectId::derived(&[self.upload.team.0.as_bytes(), name.as_bytes()]), name.to_owned())
+    }
+
+    /// How long its results are kept.
+    async fn retention(&self) -> Result<Retention, ApiError> {
+        let chosen = access::retention(&self.app.db, self.upload.team).await.map_err(ApiError::from)?;
+        Ok(chosen.unwrap_or(self.app.config.retention_days))
     }
 
     fn meta(&self, command: CommandId, request: Option<Hash16>, at: DateTime<Utc>) -> CommandMeta {
@@ -238,6 +248,7 @@ impl Ingestion {
         outcome: Outcome,
         chunks: Chunks,
         resolved: &identity::New,
+        retention: Retention,
     ) -> Box<Ingested> {
         let params = &self.upload.params;
         let run_key = params.run_key.clone().or_else(|| outcome.meta.run_key.clone());
@@ -270,6 +281,7 @@ impl Ingestion {
             triage_github_status: params.triage_github_status,
             github: params.github.clone(),
             claim: resolved.claim,
+            part: Some(Part::of(retention, backdated.unwrap_or(now), now)),
             meta: outcome.meta,
         })
     }

@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{evaluation, gate, policy, project, quarantine, report, team, token},
+    events::{evaluation, gate, policy, project, quarantine, report, run, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -54,6 +54,7 @@ fn facts(event: &Event) -> Option<Value> {
             "branch": report.origin.branch,
             "counts": report.counts,
         }),
+        Event::Report(report::Event::Sealed(sealed)) => json!({"report_id": sealed.report}),
         Event::Report(report::Event::Deleted(deleted)) => json!({"report_id": deleted.report}),
         Event::Project(project::Event::Created(project)) => {
             json!({"project_id": project.project, "name": project.name})
@@ -63,6 +64,7 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Team(team::Event::Renamed(team)) => json!({"name": team.name}),
         Event::Team(team::Event::BadgesMadePublic(_)) => json!({"public": true}),
         Event::Team(team::Event::BadgesMadePrivate(_)) => json!({"public": false}),
+        Event::Team(team::Event::RetentionChanged(team)) => json!({"days": team.days}),
         Event::Team(team::Event::Deleted(team)) => json!({"team_id": team.team}),
         Event::Team(team::Event::MemberAdded(member)) => json!({"user_id": member.user, "role": member.role}),
         Event::Team(team::Event::MemberRoleChanged(member)) => json!({"user_id": member.user, "role": member.role}),
@@ -90,8 +92,15 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Quarantine(quarantine::Event::Released(released)) => {
             json!({"quarantine_id": released.quarantine, "why": released.why})
         }
+        Event::Run(run::Event::Pinned(run)) => json!({"run_id": run.run}),
+        Event::Run(run::Event::Unpinned(run)) => json!({"run_id": run.run}),
         Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
-        Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
+        Event::User(_)
+        | Event::Invitation(_)
+        | Event::Publisher(_)
+        | Event::Rollup(_)
+        | Event::Part(_)
+        | Event::Claim(_) => return None,
     })
 }

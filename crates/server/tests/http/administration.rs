@@ -267,6 +267,29 @@ async fn settings_are_shown_without_secrets() {
 }
 
 #[tokio::test]
+async fn what_the_data_take_is_shown_part_by_part() {
+    let server = TestApp::start().await;
+    let (ada, bob) = two(&server).await;
+    let report = json!({"results": {"tool": {"name": "t"}, "summary": {"tests": 1, "passed": 1, "failed": 0, "skipped": 0,
+        "pending": 0, "other": 0, "start": 0, "stop": 0}, "tests": [{"name": "a", "status": "passed", "duration": 1}]}});
+    for days in [30, 90] {
+        let path = format!("/api/v1/teams/{}/retention", bob.team);
+        let headers = [("authorization", format!("Bearer {}", bob.token))];
+        server.call(Method::PUT, &path, &headers, Some(json!({"days": days}))).await.expect(200);
+        server.post(&bob.token, &format!("/api/v1/reports?project=p{days}"), report.clone()).await.expect(201);
+    }
+    let shown = server.get(&ada.token, "/api/v1/admin/storage").await.expect(200);
+    assert_eq!((shown["results"].as_i64(), shown["retention_days"].as_i64()), (Some(2), Some(400)));
+    assert!(shown["database_bytes"].as_i64().unwrap() > 1_000_000 && shown["bytes_per_result"].as_f64().unwrap() > 0.0);
+    assert_eq!(shown["disk_bytes"], Value::Null, "the database of this test is not the server's own");
+    let parts = shown["parts"].as_array().unwrap();
+    let days: Vec<_> =
+        parts.iter().map(|part| (part["days"].as_i64().unwrap(), part["results"].as_i64().unwrap())).collect();
+    assert_eq!(days, [(30, 1), (90, 1)], "the next to be dropped first");
+    assert!(parts.iter().all(|part| part["bytes"].as_i64().unwrap() > 0 && part["expires_at"].is_string()));
+}
+
+#[tokio::test]
 async fn an_api_token_used_from_an_address_for_the_first_time_is_noted_once() {
     let server = TestApp::start().await;
     let (ada, bob) = two(&server).await;

@@ -39,7 +39,7 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_identities"
         | "unlink_identity" => Signed,
         "list_users" | "change_user" | "hand_reset" | "list_all_teams" | "list_audit_log" | "export_audit_log"
-        | "list_settings" => InstanceOwner,
+        | "list_settings" | "show_storage" => InstanceOwner,
         "list_projects"
         | "get_project_owners"
         | "list_reports"
@@ -92,13 +92,15 @@ fn rule(operation: &str) -> Option<Rule> {
         | "quarantine_test"
         | "change_quarantine"
         | "release_quarantine"
-        | "set_quarantine_policy" => Role(TeamRole::Maintainer, Scope::Write),
+        | "set_quarantine_policy"
+        | "pin_run"
+        | "unpin_run" => Role(TeamRole::Maintainer, Scope::Write),
         "create_invitation" | "revoke_invitation" | "resend_invitation" | "show_badges" => {
             PersonWithRole(TeamRole::Maintainer)
         }
         // Leaving is for every member: see team_life.rs. This is about removing somebody else.
         "remove_member" | "create_publisher" | "remove_publisher" | "rename_team" | "delete_team" | "transfer_team"
-        | "change_member" | "create_token" | "revoke_token" => PersonWithRole(TeamRole::Owner),
+        | "change_member" | "create_token" | "revoke_token" | "change_retention" => PersonWithRole(TeamRole::Owner),
         _ => return None,
     })
 }

@@ -19,6 +19,7 @@ mod poisoned;
 mod proxy;
 mod quarantine;
 mod reading;
+mod retention;
 mod sending;
 
 use axum::{body::Body, http::Request};

@@ -10,7 +10,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use scaledtest_commands::{Team, team::Command};
-use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_domain::{Actor, Clock, CommandId, Kind, StreamId, TeamId, TeamRole, UserId, retention::Retention};
 use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Positions, Runner, Setup};
 use scaledtest_server::{
@@ -129,6 +129,7 @@ pub fn config() -> Config {
         max_report_bytes: 256 * 1024 * 1024,
         max_report_wire_bytes: 64 * 1024 * 1024,
         raw_retention: Duration::from_secs(30 * 86_400),
+        retention_days: Retention::Days400,
         log_level: "off".to_owned(),
         log_format: LogFormat::Console,
     }

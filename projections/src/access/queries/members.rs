@@ -2,7 +2,7 @@
 
 use super::word;
 use chrono::{DateTime, Utc};
-use scaledtest_domain::{TeamId, TeamRole, UserId};
+use scaledtest_domain::{TeamId, TeamRole, UserId, retention::Retention};
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ pub struct Team {
     pub members: i64,
     /// Whether anybody may see the badges of its projects.
     pub badges_public: bool,
+    /// For how many days the results of new reports are kept; as the instance says if absent.
+    pub retention: Option<Retention>,
 }
 
 /// Somebody in a team.
@@ -40,6 +42,7 @@ impl FromRow<'_, PgRow> for Team {
             created_at: row.try_get("created_at")?,
             members: row.try_get("members")?,
             badges_public: row.try_get("badges_public")?,
+            retention: class(row.try_get("retention_days")?),
         })
     }
 }
@@ -60,12 +63,25 @@ impl FromRow<'_, PgRow> for Member {
 /// What the database says.
 pub async fn team(pool: &PgPool, team: TeamId) -> Result<Option<Team>, sqlx::Error> {
     sqlx::query_as(
-        "select id, name, created_at, badges_public, (select count(*) from access.member where team_id = id) as members
+        "select id, name, created_at, badges_public, retention_days, (select count(*) from access.member where team_id = id) as members
          from access.team where id = $1",
     )
     .bind(team.0)
     .fetch_optional(pool)
     .await
+}
+
+/// How long a team keeps the results of new reports; as the instance says if absent.
+///
+/// # Errors
+/// What the database says.
+pub async fn retention(pool: &PgPool, team: TeamId) -> Result<Option<Retention>, sqlx::Error> {
+    let days = sqlx::query_scalar("select retention_days from access.team where id = $1").bind(team.0);
+    Ok(class(days.fetch_optional(pool).await?.flatten()))
+}
+
+fn class(days: Option<i16>) -> Option<Retention> {
+    Retention::try_from(u16::try_from(days?).ok()?).ok()
 }
 
 /// Who is in a team, the oldest membership first.

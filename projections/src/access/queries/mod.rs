@@ -5,7 +5,7 @@ mod members;
 mod publishers;
 
 pub use invitations::{Invitation, invitation, invitations_of};
-pub use members::{Member, Team, deleted_teams_with_reports, members_of, team};
+pub use members::{Member, Team, deleted_teams_with_reports, members_of, retention, team};
 pub use publishers::{Publisher, publisher, publishers_for, publishers_of};
 
 use chrono::{DateTime, Utc};

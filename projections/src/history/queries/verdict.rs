@@ -273,7 +273,7 @@ impl Branch {
     fn observations(&self, failure: &Failure) -> Vec<(Uuid, Observation)> {
         let Some(entries) = self.series.get(&(failure.test_id, failure.variant)) else { return Vec::new() };
         let run = |seq: u32| self.facts.get(seq).map_or(Uuid::nil(), |fact| fact.run);
-        self.facts.observations(entries).into_iter().map(|(seq, seen)| (run(seq), seen)).collect()
+        self.facts.observations(entries.iter().copied()).into_iter().map(|(seq, seen)| (run(seq), seen)).collect()
     }
 }
 

@@ -1,9 +1,8 @@
 //! Two branches, or two environments of a branch: how often each test failed in their newest runs, and whether the
 //! difference is more than chance.
 
-use super::compare::{MAX_ENTRIES, MAX_RESULTS, Part, VARIANT, months, numbers};
+use super::compare::{MAX_ENTRIES, MAX_RESULTS, Piece, VARIANT, numbers, parts};
 use crate::copy::clean;
-use crate::reports::rows::CLASS;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{ProjectId, ReportId, RunId, TeamId, TestId};
 use scaledtest_insight::fisher;
@@ -65,7 +64,7 @@ pub struct Sample {
     pub oldest: Option<DateTime<Utc>>,
     /// When the last of them ran.
     pub newest: Option<DateTime<Utc>>,
-    parts: Vec<Part>,
+    pieces: Vec<Piece>,
 }
 
 /// The newest runs of a place since a time.
@@ -78,14 +77,14 @@ pub async fn sample(
     place: &Place,
     since: DateTime<Utc>,
 ) -> Result<Sample, sqlx::Error> {
-    type Row = (i64, chrono::NaiveDate, Uuid, Uuid, i64, DateTime<Utc>);
+    type Row = (i64, i32, Uuid, Uuid, i64, DateTime<Utc>);
     let rows: Vec<Row> = sqlx::query_as(
         "with report as materialized (
-             select no, month, id, run_id, tests, run_at from reports.report
-             where project_id = $1 and branch = $2 and run_at >= $3
+             select no, part, id, run_id, tests, run_at from reports.report
+             where project_id = $1 and branch = $2 and run_at >= $3 and not dropped
                and ($4::text is null or environment ->> 'testEnvironment' = $4)),
          run as (select run_id, min(run_at) as at from report group by run_id order by at desc, run_id limit $5)
-         select report.no, report.month, report.id, report.run_id, report.tests, run.at
+         select report.no, report.part, report.id, report.run_id, report.tests, run.at
          from run join report using (run_id) order by run.at desc, run_id, no",
     )
     .bind(project.0)
@@ -95,21 +94,23 @@ pub async fn sample(
     .bind(MAX_RUNS)
     .fetch_all(pool)
     .await?;
-    Ok(bounded(rows.into_iter().map(|(no, month, id, run, tests, at)| (Part { no, month, id, run, tests }, at))))
+    Ok(bounded(
+        rows.into_iter().map(|(no, part, id, run, tests, at)| (Piece { no, part, id, run, tests, dropped: false }, at)),
+    ))
 }
 
 /// As many of the runs, newest first, as have [`MAX_RESULTS`] together; one at least.
-fn bounded(reports: impl Iterator<Item = (Part, DateTime<Utc>)>) -> Sample {
-    let mut by_run: Vec<(Vec<Part>, DateTime<Utc>)> = Vec::new();
-    for (part, at) in reports {
+fn bounded(reports: impl Iterator<Item = (Piece, DateTime<Utc>)>) -> Sample {
+    let mut by_run: Vec<(Vec<Piece>, DateTime<Utc>)> = Vec::new();
+    for (piece, at) in reports {
         match by_run.last_mut() {
-            Some((parts, _)) if parts.last().is_some_and(|last| last.run == part.run) => parts.push(part),
-            _ => by_run.push((vec![part], at)),
+            Some((pieces, _)) if pieces.last().is_some_and(|last| last.run == piece.run) => pieces.push(piece),
+            _ => by_run.push((vec![piece], at)),
         }
     }
     let mut sample = Sample::default();
-    for (parts, at) in by_run {
-        let results = parts.iter().fold(sample.results, |sum, part| sum.saturating_add(part.tests));
+    for (pieces, at) in by_run {
+        let results = pieces.iter().fold(sample.results, |sum, piece| sum.saturating_add(piece.tests));
         if sample.runs > 0 && results > MAX_RESULTS {
             break;
         }
@@ -117,7 +118,7 @@ fn bounded(reports: impl Iterator<Item = (Part, DateTime<Utc>)>) -> Sample {
         sample.results = results;
         sample.oldest = Some(at);
         sample.newest = sample.newest.or(Some(at));
-        sample.parts.extend(parts);
+        sample.pieces.extend(pieces);
     }
     sample
 }
@@ -202,15 +203,15 @@ struct Sum {
 /// # Errors
 /// What the database says.
 pub async fn contrast(pool: &PgPool, base: &Sample, head: &Sample, rules: &Rules) -> Result<Contrast, sqlx::Error> {
-    let mut query = sqlx::query_as(AssertSqlSafe(statement())).bind(CLASS);
+    let mut query = sqlx::query_as(AssertSqlSafe(statement()));
     for sample in [base, head] {
-        query = query.bind(months(&sample.parts)).bind(numbers(&sample.parts));
+        query = query.bind(parts(&sample.pieces)).bind(numbers(&sample.pieces));
     }
     let sums: Vec<Sum> = query.fetch_all(pool).await?;
-    let parts: BTreeMap<i64, &Part> = base.parts.iter().chain(&head.parts).map(|part| (part.no, part)).collect();
+    let pieces: BTreeMap<i64, &Piece> = base.pieces.iter().chain(&head.pieces).map(|piece| (piece.no, piece)).collect();
     let (totals, lists) = judged(&sums, rules);
     let places = lists.iter().flatten().map(|judged| judged.place).collect();
-    let mut shown = shown(pool, places, &parts).await?;
+    let mut shown = shown(pool, places, &pieces).await?;
     let mut lists = lists.into_iter().map(|list| {
         let named = list.into_iter().filter_map(|Judged { base, head, comparison, place }| {
             Some(Contrasted { shown: shown.remove(&place)?, base, head, comparison })
@@ -278,13 +279,13 @@ fn p(judged: &Judged) -> f64 {
 /// Every result of both samples is read once, and summed up by test case, of which there are few; those of one test, whose
 /// tags or name may have changed, are then taken together. Most tests never fail, and are only counted.
 fn statement() -> String {
-    let side = |head: bool, months: u8, numbers: u8| {
+    let side = |head: bool, parts: u8, numbers: u8| {
         format!(
             "select case_id, {head} as head, status, report_no * {PLACES} + idx as place
-             from reports.result where class = $1 and month = any(${months}) and report_no = any(${numbers})"
+             from reports.result where part = any(${parts}) and report_no = any(${numbers})"
         )
     };
-    let (base, head) = (side(false, 2, 3), side(true, 4, 5));
+    let (base, head) = (side(false, 1, 2), side(true, 3, 4));
     format!(
         "with result as ({base} union all {head}),
          by_case as materialized (
@@ -314,27 +315,26 @@ fn statement() -> String {
 async fn shown(
     pool: &PgPool,
     places: Vec<i64>,
-    parts: &BTreeMap<i64, &Part>,
+    pieces: &BTreeMap<i64, &Piece>,
 ) -> Result<BTreeMap<i64, Shown>, sqlx::Error> {
     let numbers: BTreeSet<i64> = places.iter().map(|place| place / PLACES).collect();
-    let months = numbers.iter().filter_map(|no| parts.get(no)).map(|part| part.month).collect::<Vec<_>>();
+    let parts = numbers.iter().filter_map(|no| pieces.get(no)).map(|piece| piece.part).collect::<Vec<_>>();
     let rows: Vec<Shown> = sqlx::query_as(
-        "select shown.* from unnest($2::bigint[]) place
-         join unnest($3::bigint[], $4::date[]) report (no, month) on report.no = place / $5
+        "select shown.* from unnest($1::bigint[]) place
+         join unnest($2::bigint[], $3::int[]) report (no, part) on report.no = place / $4
          cross join lateral (
              select report_no, idx, test_id, name, suite, file_path, browser, device, os from reports.test_result
-             where class = $1 and month = report.month and report_no = report.no and idx = place % $5 limit 1) shown",
+             where part = report.part and report_no = report.no and idx = place % $4 limit 1) shown",
     )
-    .bind(CLASS)
     .bind(places)
     .bind(numbers.into_iter().collect::<Vec<_>>())
-    .bind(months)
+    .bind(parts)
     .bind(PLACES)
     .fetch_all(pool)
     .await?;
     let placed = rows.into_iter().filter_map(|mut row| {
-        let part = parts.get(&row.no)?;
-        (row.report, row.run) = (ReportId(part.id), RunId(part.run));
+        let piece = pieces.get(&row.no)?;
+        (row.report, row.run) = (ReportId(piece.id), RunId(piece.run));
         Some((row.no * PLACES + i64::from(row.idx), row))
     });
     Ok(placed.collect())

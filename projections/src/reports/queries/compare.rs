@@ -7,8 +7,6 @@
 use super::reports::{self, Report};
 use super::results::{MESSAGE_CHARS, StatusColumn};
 use super::runs::{self, Run};
-use crate::reports::rows::CLASS;
-use chrono::NaiveDate;
 use scaledtest_domain::{ReportId, TeamId, TestId};
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, QueryBuilder};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +22,7 @@ pub const MAX_RESULTS: i64 = 1_000_000;
 pub struct Side {
     /// Which.
     pub what: What,
-    parts: Vec<Part>,
+    pieces: Vec<Piece>,
 }
 
 /// What a side is.
@@ -38,18 +36,24 @@ pub enum What {
 
 /// Where the results of a report are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct Piece {
     pub no: i64,
-    pub month: NaiveDate,
+    pub part: i32,
     pub id: Uuid,
     pub run: Uuid,
     pub tests: i64,
+    pub dropped: bool,
 }
 
 impl Side {
+    /// Whether some of its results were dropped when their time was over.
+    pub fn is_dropped(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.dropped)
+    }
+
     /// How many results its reports have.
     pub fn results(&self) -> i64 {
-        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.tests))
+        self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.tests))
     }
 
     fn project(&self) -> Uuid {
@@ -62,7 +66,8 @@ impl Side {
 
 #[derive(Debug, FromRow)]
 struct Found {
-    month: NaiveDate,
+    part: i32,
+    dropped: bool,
     #[sqlx(flatten)]
     report: Report,
 }
@@ -73,14 +78,14 @@ struct Found {
 /// What the database says.
 pub async fn find_sides(pool: &PgPool, team: TeamId, ids: [Uuid; 2]) -> Result<[Option<Side>; 2], sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(reports::SELECT);
-    query.push(", entry.month").push(reports::FROM).push(" where entry.team_id = ").push_bind(team.0);
+    query.push(", entry.part, entry.dropped").push(reports::FROM).push(" where entry.team_id = ").push_bind(team.0);
     query.push(" and (entry.id = any(").push_bind(ids.to_vec());
     query.push(") or entry.run_id = any(").push_bind(ids.to_vec()).push(")) order by entry.no");
     let found: Vec<Found> = query.build_query_as().fetch_all(pool).await?;
     let mut sides = [None, None];
     for (side, id) in sides.iter_mut().zip(ids) {
         *side = match found.iter().find(|found| found.report.id.0 == id) {
-            Some(one) => Some(Side { what: What::Report(Box::new(one.report.clone())), parts: vec![part(one)] }),
+            Some(one) => Some(Side { what: What::Report(Box::new(one.report.clone())), pieces: vec![piece(one)] }),
             None => run_side(pool, team, id, &found).await?,
         };
     }
@@ -88,17 +93,24 @@ pub async fn find_sides(pool: &PgPool, team: TeamId, ids: [Uuid; 2]) -> Result<[
 }
 
 async fn run_side(pool: &PgPool, team: TeamId, id: Uuid, found: &[Found]) -> Result<Option<Side>, sqlx::Error> {
-    let parts: Vec<Part> = found.iter().filter(|found| found.report.run_id.0 == id).map(part).collect();
-    if parts.is_empty() {
+    let pieces: Vec<Piece> = found.iter().filter(|found| found.report.run_id.0 == id).map(piece).collect();
+    if pieces.is_empty() {
         return Ok(None);
     }
     let run = runs::get_run(pool, team, id.into()).await?;
-    Ok(run.map(|run| Side { what: What::Run(Box::new(run)), parts }))
+    Ok(run.map(|run| Side { what: What::Run(Box::new(run)), pieces }))
 }
 
-fn part(found: &Found) -> Part {
-    let Found { month, report } = found;
-    Part { no: report.no, month: *month, id: report.id.0, run: report.run_id.0, tests: report.summary.tests }
+fn piece(found: &Found) -> Piece {
+    let Found { part, dropped, report } = found;
+    Piece {
+        no: report.no,
+        part: *part,
+        id: report.id.0,
+        run: report.run_id.0,
+        tests: report.summary.tests,
+        dropped: *dropped,
+    }
 }
 
 /// What became of the tests of two sides.
@@ -225,11 +237,11 @@ pub(super) const VARIANT: &str = "case when browser is null and device is null a
 pub async fn compare(pool: &PgPool, base: &Side, head: &Side) -> Result<Difference, sqlx::Error> {
     let mut query = sqlx::query_as(AssertSqlSafe(statement(base.project() == head.project())));
     for side in [base, head] {
-        query = query.bind(months(&side.parts)).bind(numbers(&side.parts));
+        query = query.bind(parts(&side.pieces)).bind(numbers(&side.pieces));
     }
-    let query = query.bind(CLASS).bind(MAX_ENTRIES).bind(MESSAGE_CHARS);
+    let query = query.bind(MAX_ENTRIES).bind(MESSAGE_CHARS);
     let rows: Vec<Row> = query.fetch_all(pool).await?;
-    let ids = base.parts.iter().chain(&head.parts).map(|part| (part.no, ReportId(part.id))).collect();
+    let ids = base.pieces.iter().chain(&head.pieces).map(|piece| (piece.no, ReportId(piece.id))).collect();
     Ok(difference(rows, &ids))
 }
 
@@ -279,7 +291,7 @@ fn statement(same_project: bool) -> String {
         totals.push_str(&format!("count(*) filter (where {condition}) as {name}, "));
         entries.push(format!(
             "(select {kind} as kind, row_number() over (order by {order}) as rank, pair.* from pair where {condition}
-              order by {order} limit $6)"
+              order by {order} limit $5)"
         ));
     }
     let (base, head) = (side(same_project, 1, 2), side(same_project, 3, 4));
@@ -288,9 +300,9 @@ fn statement(same_project: bool) -> String {
         "with base as ({base}), head as ({head}),
          pair as materialized (
              select coalesce(head.name, base.name) as name, test, variant,
-                    base.status as base_status, base.duration_ms as base_duration, base.month as base_month,
+                    base.status as base_status, base.duration_ms as base_duration, base.part as base_part,
                     base.report_no as base_no, base.idx as base_idx,
-                    head.status as head_status, head.duration_ms as head_duration, head.month as head_month,
+                    head.status as head_status, head.duration_ms as head_duration, head.part as head_part,
                     head.report_no as head_no, head.idx as head_idx
              from base full join head using (test, variant)),
          total as (
@@ -303,17 +315,17 @@ fn statement(same_project: bool) -> String {
          from total left join ({entries}) entry on true
          left join lateral (
              select test_id, name, suite, file_path, browser, device, os,
-                    case when entry.kind in (1, 2) then null else left(message, $7) end as message
+                    case when entry.kind in (1, 2) then null else left(message, $6) end as message
              from reports.test_result
-             where class = $5 and month = coalesce(entry.head_month, entry.base_month)
+             where part = coalesce(entry.head_part, entry.base_part)
                and report_no = coalesce(entry.head_no, entry.base_no) and idx = coalesce(entry.head_idx, entry.base_idx)
              limit 1) shown on true
          order by entry.kind, entry.rank"
     )
 }
 
-/// One result of each test of a side. `months` and `numbers` are the parameters that say where they are.
-fn side(same_project: bool, months: u8, numbers: u8) -> String {
+/// One result of each test of a side. `parts` and `numbers` are the parameters that say where they are.
+fn side(same_project: bool, parts: u8, numbers: u8) -> String {
     let test = if same_project {
         "test_id"
     } else {
@@ -321,16 +333,16 @@ fn side(same_project: bool, months: u8, numbers: u8) -> String {
     };
     format!(
         "select distinct on (test, variant) * from (
-             select {test} as test, {VARIANT} as variant, name collate \"C\" as name, status, duration_ms, month, report_no, idx
-             from reports.test_result where class = $5 and month = any(${months}) and report_no = any(${numbers})) result
+             select {test} as test, {VARIANT} as variant, name collate \"C\" as name, status, duration_ms, part, report_no, idx
+             from reports.test_result where part = any(${parts}) and report_no = any(${numbers})) result
          order by test, variant, report_no desc, status = 1 desc, idx desc"
     )
 }
 
-pub(super) fn months(parts: &[Part]) -> Vec<NaiveDate> {
-    parts.iter().map(|part| part.month).collect::<BTreeSet<_>>().into_iter().collect()
+pub(super) fn parts(pieces: &[Piece]) -> Vec<i32> {
+    pieces.iter().map(|piece| piece.part).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-pub(super) fn numbers(parts: &[Part]) -> Vec<i64> {
-    parts.iter().map(|part| part.no).collect()
+pub(super) fn numbers(pieces: &[Piece]) -> Vec<i64> {
+    pieces.iter().map(|piece| piece.no).collect()
 }

@@ -82,6 +82,11 @@ pub async fn whole(pool: &PgPool, team: TeamId, scope: Scope) -> Result<Option<W
 }
 
 impl Whole {
+    /// Whether some of its results were dropped when their time was over.
+    pub fn is_dropped(&self) -> bool {
+        self.targets.iter().any(Target::is_dropped)
+    }
+
     /// How many results there are.
     pub fn results(&self) -> u64 {
         self.reports.iter().map(|report| report.counts().tests).sum()

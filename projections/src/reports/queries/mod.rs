@@ -9,6 +9,7 @@ mod page;
 mod projects;
 mod reports;
 mod results;
+mod retention;
 mod runs;
 
 pub use badge::{Badge, badge};
@@ -27,4 +28,5 @@ pub use reports::{
 pub use results::{
     AttemptRow, MESSAGE_CHARS, OneResult, ResultFilter, ResultRow, Scope, Sort, get_result, list_results,
 };
+pub use retention::{Kept, PartSize, Unsealed, kept, let_go, part_sizes, parts, reports_of_part, unsealed};
 pub use runs::{QUIET, Run, get_run, list_runs};

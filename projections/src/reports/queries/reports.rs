@@ -200,7 +200,7 @@ pub async fn count_reports(pool: &PgPool, after: i64, limit: u32) -> Result<Vec<
     sqlx::query_as(
         "select report.no, report.id, report.tests,
                 (select count(*) from reports.result
-                 where class = report.class and month = report.month and report_no = report.no) as results
+                 where part = report.part and report_no = report.no) as results
          from reports.report where report.no > $1 order by report.no limit $2",
     )
     .bind(after)

@@ -1,8 +1,7 @@
 use super::filter::{literal, push_ilike};
 use super::page::{Cursor, Listing, Page, QueryError};
 use crate::copy::clean;
-use crate::reports::rows::{CLASS, status_number, status_of};
-use chrono::NaiveDate;
+use crate::reports::rows::{status_number, status_of};
 use scaledtest_domain::{
     ReportId, RunId, TeamId, TestId,
     report::{Attachment, Status, Step},
@@ -124,7 +123,7 @@ impl From<i16> for StatusColumn {
 #[derive(Debug, FromRow)]
 pub(super) struct Target {
     no: i64,
-    month: NaiveDate,
+    part: i32,
     id: Uuid,
     tests: i64,
     passed: i64,
@@ -132,9 +131,23 @@ pub(super) struct Target {
     skipped: i64,
     pending: i64,
     other: i64,
+    dropped: bool,
 }
 
 impl Target {
+    /// Whether its results were dropped when their time was over.
+    pub fn is_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// Nothing is left of what was dropped.
+    fn as_it_is_there(self) -> Self {
+        match self.dropped {
+            true => Self { tests: 0, passed: 0, failed: 0, skipped: 0, pending: 0, other: 0, ..self },
+            false => self,
+        }
+    }
+
     fn of_status(&self, status: Status) -> i64 {
         match status {
             Status::Passed => self.passed,
@@ -152,10 +165,11 @@ pub(super) async fn targets(pool: &PgPool, team: TeamId, scope: Scope) -> Result
         Scope::Run(run) => (" and run_id = ", run.0),
     };
     let mut query = QueryBuilder::<Postgres>::new(
-        "select no, month, id, tests, passed, failed, skipped, pending, other from reports.report where team_id = ",
+        "select no, part, id, tests, passed, failed, skipped, pending, other, dropped from reports.report where team_id = ",
     );
     query.push_bind(team.0).push(by).push_bind(id).push(" order by no");
-    query.build_query_as().fetch_all(pool).await
+    let found: Vec<Target> = query.build_query_as().fetch_all(pool).await?;
+    Ok(found.into_iter().map(Target::as_it_is_there).collect())
 }
 
 /// Results of a report or a run; `None` if the team has no such report or run.
@@ -216,8 +230,7 @@ async fn search(
     page: &Page,
     cursor: Option<Cursor>,
 ) -> Result<(i64, Vec<ResultRow>), sqlx::Error> {
-    let mut query =
-        QueryBuilder::<Postgres>::new("with matching as materialized (select class, month, report_no, idx, ");
+    let mut query = QueryBuilder::<Postgres>::new("with matching as materialized (select part, report_no, idx, ");
     query.push(sort.key().unwrap_or("0")).push(" as sort_key from reports.test_result");
     push_where(&mut query, targets, filter);
     query.push("), page as (select *, (select count(*) from matching) as total from matching");
@@ -231,9 +244,7 @@ async fn search(
     push_limit(&mut query, page, cursor);
     query.push(") select total, ");
     push_columns(&mut query, targets);
-    query.push(
-        " from page join reports.test_result using (class, month, report_no, idx) order by sort_key, report_no, idx",
-    );
+    query.push(" from page join reports.test_result using (part, report_no, idx) order by sort_key, report_no, idx");
     let found: Vec<Found> = query.build_query_as().fetch_all(pool).await?;
     let total = match found.first() {
         Some(found) => found.total,
@@ -286,10 +297,9 @@ async fn count(pool: &PgPool, targets: &[Target], filter: &ResultFilter) -> Resu
 
 /// The rows of these reports, in `test_result` or `attempt`.
 pub(super) fn push_partitions(query: &mut QueryBuilder<Postgres>, targets: &[Target]) {
-    let months: BTreeSet<NaiveDate> = targets.iter().map(|target| target.month).collect();
-    // Class and month choose the partitions; the number chooses the rows.
-    query.push(" where class = ").push_bind(CLASS);
-    query.push(" and month = any(").push_bind(months.into_iter().collect::<Vec<_>>());
+    let parts: BTreeSet<i32> = targets.iter().map(|target| target.part).collect();
+    // The part chooses the partitions; the number chooses the rows.
+    query.push(" where part = any(").push_bind(parts.into_iter().collect::<Vec<_>>());
     query.push(") and ");
     match targets {
         [target] => query.push("report_no = ").push_bind(target.no),
@@ -324,8 +334,12 @@ fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, cursor: Option<Cur
         let idx = i32::try_from(idx).unwrap_or(i32::MAX);
         if let Some(key) = key {
             query.push(" and (").push(key).push(", report_no, idx) > ((select ").push(key);
-            query.push(" from reports.test_result where class = ").push_bind(CLASS);
-            query.push(" and report_no = ").push_bind(no).push(" and idx = ").push_bind(idx).push("), ");
+            query
+                .push(" from reports.test_result where report_no = ")
+                .push_bind(no)
+                .push(" and idx = ")
+                .push_bind(idx)
+                .push("), ");
         } else {
             query.push(" and (report_no, idx) > (");
         }
@@ -414,13 +428,12 @@ pub async fn get_result(
 ) -> Result<Option<OneResult>, sqlx::Error> {
     let Some(target) = targets(pool, team, Scope::Report(report)).await?.pop() else { return Ok(None) };
     let found: Option<OneResult> = sqlx::query_as(
-        "select report_no, idx, $5::uuid as report_id, test_id, name, suite, file_path, line, status, raw_status, duration_ms,
+        "select report_no, idx, $4::uuid as report_id, test_id, name, suite, file_path, line, status, raw_status, duration_ms,
                 retries, flaky, tags, browser, device, os, message, start_ms, stop_ms, reported_flaky, trace, snippet,
                 stdout, stderr, steps, attachments, extra
-         from reports.test_result where class = $1 and month = $2 and report_no = $3 and idx = $4",
+         from reports.test_result where part = $1 and report_no = $2 and idx = $3",
     )
-    .bind(CLASS)
-    .bind(target.month)
+    .bind(target.part)
     .bind(target.no)
     .bind(idx)
     .bind(report.0)
@@ -429,10 +442,9 @@ pub async fn get_result(
     let Some(mut found) = found else { return Ok(None) };
     found.attempts = sqlx::query_as(
         "select attempt, status, duration_ms, start_ms, message, trace, line, snippet, stdout, stderr, attachments
-         from reports.attempt where class = $1 and month = $2 and report_no = $3 and idx = $4 order by attempt",
+         from reports.attempt where part = $1 and report_no = $2 and idx = $3 order by attempt",
     )
-    .bind(CLASS)
-    .bind(target.month)
+    .bind(target.part)
     .bind(target.no)
     .bind(idx)
     .fetch_all(pool)

@@ -2,6 +2,7 @@ import { PageHeader } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
 import { AuditLog } from "./AuditLog.tsx";
 import { Settings } from "./Settings.tsx";
+import { Storage } from "./Storage.tsx";
 import { AdminTeams } from "./Teams.tsx";
 import { Users } from "./Users.tsx";
 
@@ -9,6 +10,7 @@ const SECTIONS = [
   { id: "users", label: "Users" },
   { id: "teams", label: "Teams" },
   { id: "audit-log", label: "Audit Log" },
+  { id: "storage", label: "Storage" },
   { id: "settings", label: "Settings" },
 ];
 
@@ -33,6 +35,7 @@ export function Admin() {
       <Users />
       <AdminTeams />
       <AuditLog />
+      <Storage />
       <Settings />
     </>
   );

@@ -25,7 +25,7 @@ export function RunPage() {
       <RunHeader run={query.data} />
       <Verdict key={`verdict ${runId}`} run={query.data} />
       <RunGates key={`gates ${runId}`} run={query.data} />
-      <Tests key={runId} run={query.data} />
+      {!query.data.retention.dropped && <Tests key={runId} run={query.data} />}
     </>
   );
 }

@@ -13,6 +13,7 @@ import { formatCount, formatDuration, formatShare, plural } from "../../lib/form
 import { reportQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 import { Origin } from "../reports/RunRow.tsx";
+import { KeepButton, KeptNote } from "./Keep.tsx";
 
 function Tile({ label, children }: { label: string; children: ReactNode }) {
   return (
@@ -145,6 +146,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
           {run.partial && <PartialBadge />}
         </h1>
         <div className="ml-auto flex flex-wrap items-center gap-2">
+          <KeepButton run={run} />
           <ExportMenu
             of="run"
             files={[
@@ -164,6 +166,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
           <Time iso={run.run_at} />
         </p>
       </div>
+      <KeptNote run={run} />
       <dl className="mb-3 grid grid-cols-3 gap-2 sm:grid-cols-6">
         <Tile label="Outcome">{statusLabel(runStatus(summary))}</Tile>
         <Tile label="Tests">{formatCount(summary.tests)}</Tile>

@@ -17,6 +17,7 @@ import { keys, membersQuery, queryClient, teamQuery, useTeam } from "../../queri
 import { client, useUser } from "../../session.ts";
 import { Badges } from "./Badges.tsx";
 import { forgetTeam } from "./forget.ts";
+import { Retention } from "./Retention.tsx";
 
 const refresh = () =>
   Promise.all([keys.teams, keys.team(), keys.members()].map((queryKey) => queryClient.invalidateQueries({ queryKey })));
@@ -29,6 +30,7 @@ export function General() {
     <div className="max-w-3xl">
       <About team={team} />
       <Badges team={team} />
+      <Retention team={team} />
       {team.role === "owner" ? (
         <>
           <Transfer team={team} />

@@ -2,6 +2,7 @@
 
 mod audit;
 mod settings;
+mod storage;
 mod teams;
 mod users;
 
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::list_audit_log))
         .routes(routes!(audit::export_audit_log))
         .routes(routes!(settings::list_settings))
+        .routes(routes!(storage::show_storage))
 }
 
 /// Only owners of the instance, and never through an API token, whatever its creator is.

@@ -44,7 +44,8 @@ pub(in crate::http) fn routes() -> OpenApiRouter<Arc<App>> {
 #[utoipa::path(get, path = "/api/v1/reports/{id}/ctrf", operation_id = "get_report_ctrf", tag = "reports",
     params(("id" = uuid::Uuid, Path)),
     responses((status = 200, description = "A CTRF document", content_type = "application/json", body = Object),
-        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 410, description = "results_dropped: they were kept for their time", body = ErrorBody)))]
 async fn get_report_ctrf(
     State(app): State<AppState>,
     caller: Caller,
@@ -63,7 +64,8 @@ async fn get_report_ctrf(
 #[utoipa::path(get, path = "/api/v1/runs/{id}/ctrf", operation_id = "get_run_ctrf", tag = "runs",
     params(("id" = uuid::Uuid, Path)),
     responses((status = 200, description = "A CTRF document", content_type = "application/json", body = Object),
-        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 410, description = "results_dropped: they were kept for their time", body = ErrorBody)))]
 async fn get_run_ctrf(
     State(app): State<AppState>,
     caller: Caller,
@@ -77,7 +79,11 @@ async fn get_run_ctrf(
 }
 
 async fn begin(app: &AppState, team: TeamId, scope: queries::Scope) -> Result<Option<Whole>, ApiError> {
-    Ok(queries::whole(&app.db, team, scope).await?)
+    let whole = queries::whole(&app.db, team, scope).await?;
+    match whole {
+        Some(whole) if whole.is_dropped() => Err(ApiError::results_dropped("that it had")),
+        whole => Ok(whole),
+    }
 }
 
 struct Export {

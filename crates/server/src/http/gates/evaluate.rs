@@ -25,7 +25,7 @@ use scaledtest_effects::{Cause, GateError};
 use scaledtest_insight::gate::{evaluate, is_for_branch};
 use scaledtest_projections::{
     gates,
-    reports::queries::{get_report, get_run},
+    reports::queries::{get_report, get_run, kept},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +57,7 @@ pub(super) struct Body {
         (status = 400, body = ErrorBody),
         (status = 403, description = "not_a_member"),
         (status = 404, description = "gate_not_found, report_not_found"),
+        (status = 410, description = "results_dropped: the run's results had their time"),
         (status = 503, description = "projection_lagging: the histories do not have the report yet"),
     ))]
 pub(super) async fn evaluate_gate(
@@ -71,6 +72,9 @@ pub(super) async fn evaluate_gate(
     let body = if bytes.trim_ascii().is_empty() { Body::default() } else { parsed(&bytes)? };
     let gate = find(&app, team, &gate).await?;
     let (report, run) = report(&app, team, body.report_id.as_deref()).await?;
+    if kept(&app.db, team, run).await?.dropped {
+        return Err(ApiError::results_dropped("of this run"));
+    }
     let cause = Cause { team, report, run, report_no: None, actor: caller.actor, at: app.clock.now() };
     let known = gates::Known::load(&app.db, team, (run, Some(report))).await?.ok_or_else(lagging)?;
     let found = scaledtest_effects::evaluate_gate(&app.log, &app.db, &gate, &cause, &known).await.map_err(failed)?;
@@ -206,6 +210,9 @@ pub(super) async fn preview_gate(
     let chosen = newest.filter(|run| is_for_branch(&body.branches, run.branch.as_deref())).take(wanted);
     let mut runs = Vec::new();
     for run in chosen {
+        if kept(&app.db, team, run.id).await?.dropped {
+            continue;
+        }
         let Some(known) = gates::Known::load(&app.db, team, (run.id, None)).await? else { continue };
         let inputs = known.inputs(&app.db, &rules).await?;
         let found = evaluate(&rules, &inputs, &[]);

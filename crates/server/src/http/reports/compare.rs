@@ -157,7 +157,8 @@ pub struct ResultRef {
         ("head" = uuid::Uuid, Query, description = "Id of a report or a run."),
     ),
     responses((status = 200, body = ReportComparison), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-        (status = 404, body = ErrorBody)))]
+        (status = 404, body = ErrorBody),
+        (status = 410, description = "results_dropped: a side's results were kept for their time", body = ErrorBody)))]
 pub(super) async fn compare_reports(
     State(app): State<AppState>,
     caller: Caller,
@@ -173,6 +174,9 @@ pub(super) async fn compare_reports(
     if base.results() > MAX_RESULTS || head.results() > MAX_RESULTS {
         let message = format!("runs of more than {MAX_RESULTS} results cannot be compared; compare their reports");
         return Err(ApiError::invalid("too_many_results", message));
+    }
+    if base.is_dropped() || head.is_dropped() {
+        return Err(ApiError::results_dropped(if base.is_dropped() { "of base" } else { "of head" }));
     }
     let difference = queries::compare(&app.db, &base, &head).await?;
     let (base, head) = (side(&app.config, base.what), side(&app.config, head.what));

@@ -200,6 +200,25 @@ pub struct RunDetail {
     pub run: Run,
     /// Oldest first.
     pub report_list: Vec<Report>,
+    pub retention: Retention,
+}
+
+/// How long the results of a run are kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunRetention)]
+pub struct Retention {
+    /// Since when they are kept beyond their time.
+    pub pinned_at: Option<DateTime<Utc>>,
+    /// When the first of them may be dropped; absent if they are kept, or dropped already.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Some of them were dropped, or are about to be: their time was over.
+    pub dropped: bool,
+}
+
+impl From<scaledtest_projections::reports::queries::Kept> for Retention {
+    fn from(kept: scaledtest_projections::reports::queries::Kept) -> Self {
+        Self { pinned_at: kept.pinned_at, expires_at: kept.expires_at, dropped: kept.dropped }
+    }
 }
 
 /// One test of a report.

@@ -82,8 +82,7 @@ pub(super) async fn get_report_raw(
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
     let found = find(&app, team, id).await?;
-    let gone =
-        || ApiError::new(ErrorKind::Gone, "raw_expired", "the original document is no longer kept; the results are");
+    let gone = || ApiError::new(ErrorKind::Gone, "raw_expired", "the original document is no longer kept");
     let packed = app.log.get_raw(team, id, found.upload_id).await?.ok_or_else(gone)?;
     let size = usize::try_from(found.body_bytes).unwrap_or(usize::MAX);
     let unpacked = tokio::task::spawn_blocking(move || decompress(&packed, size)).await;

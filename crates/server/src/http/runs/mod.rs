@@ -1,5 +1,7 @@
 //! Runs: what a person calls a build's test run, one or more reports.
 
+mod pin;
+
 use crate::{
     app::{App, AppState},
     http::{
@@ -17,7 +19,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Its routes.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list_runs)).routes(routes!(get_run)).routes(routes!(list_run_results))
+    OpenApiRouter::new()
+        .routes(routes!(list_runs))
+        .routes(routes!(get_run))
+        .routes(routes!(list_run_results))
+        .routes(routes!(pin::pin_run, pin::unpin_run))
 }
 
 /// List runs
@@ -68,9 +74,11 @@ async fn get_run(
     let team = caller.team()?;
     let run = queries::get_run(&app.db, team, id).await?.ok_or_else(not_found)?;
     let list = queries::reports_of_run(&app.db, team, id).await?;
+    let kept = queries::kept(&app.db, team, id).await?;
     Ok(Json(dto::RunDetail {
         run: reports::run(&app.config, run, app.clock.now()),
         report_list: list.into_iter().map(|row| reports::report(&app.config, row)).collect(),
+        retention: kept.into(),
     }))
 }
 

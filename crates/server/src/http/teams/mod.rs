@@ -3,6 +3,7 @@
 mod badges;
 mod change;
 mod members;
+mod retention;
 mod show;
 
 use crate::{
@@ -33,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(show::get_team, change::rename_team, change::delete_team))
         .routes(routes!(change::transfer_team))
         .routes(routes!(badges::show_badges))
+        .routes(routes!(retention::change_retention))
         .routes(routes!(members::list_members))
         .routes(routes!(members::change_member, members::remove_member))
 }

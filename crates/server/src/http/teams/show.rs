@@ -65,6 +65,18 @@ pub(super) struct DetailBody {
     members: i64,
     /// Whether anybody may see the badges of its projects.
     badges_public: bool,
+    /// For how many days the results of new reports are kept.
+    retention: RetentionBody,
+}
+
+/// How long results are kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TeamRetentionChoice)]
+struct RetentionBody {
+    /// What the team chose: 30, 90 or 400 days; null if it didn't.
+    chosen_days: Option<u16>,
+    /// What counts.
+    days: u16,
 }
 
 /// A team
@@ -88,6 +100,10 @@ pub(super) async fn get_team(
     Ok(Json(DetailBody {
         members: team.members,
         badges_public: team.badges_public,
+        retention: RetentionBody {
+            chosen_days: team.retention.map(u16::from),
+            days: team.retention.unwrap_or(app.config.retention_days).days(),
+        },
         team: team.into(),
         role: role.into(),
     }))

@@ -1,0 +1,143 @@
+//! Results that are folded at once: read on a thread of their own, while those before them are written.
+
+use super::{
+    gathered::{FactsOf, Taken},
+    said::{About, Said},
+    seen::Entry,
+    series::{Key, Series},
+    stored::{self, Failed},
+    sums::Sums,
+};
+use crate::copy::{clean, saturate};
+use crate::{ApplyError, Body};
+use scaledtest_domain::report::{TestResult, Variant, decode_chunk};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, HashMap};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// Results of a round, at most (a chunk more). A series that occurs in it often is written once.
+const ROUND: usize = 200_000;
+
+/// Some results, in order.
+#[derive(Default)]
+pub(super) struct Round {
+    /// With the place of their report among the reports, and theirs in it.
+    results: Vec<(usize, i32, Said)>,
+    /// What was said first of each test and variant, and by which report.
+    about: HashMap<(Uuid, i64), (usize, About)>,
+    /// What the results add up to, by report.
+    pub sums: BTreeMap<usize, Sums>,
+}
+
+/// Rounds on their way.
+pub(super) struct Reading {
+    rounds: mpsc::Receiver<Round>,
+    thread: tokio::task::JoinHandle<Result<(), ApplyError>>,
+}
+
+/// Begins to read the bodies of reports, each with its position.
+pub(super) fn read(bodies: Vec<(i64, Body)>) -> Reading {
+    let (sender, rounds) = mpsc::channel(1);
+    Reading { rounds, thread: tokio::task::spawn_blocking(move || fill(&bodies, &sender)) }
+}
+
+impl Reading {
+    pub async fn next(&mut self) -> Option<Round> {
+        self.rounds.recv().await
+    }
+
+    /// Whether all was read.
+    pub async fn end(self) -> Result<(), ApplyError> {
+        drop(self.rounds);
+        self.thread.await.map_err(|error| ApplyError::Data(format!("reading results: {error}")))?
+    }
+}
+
+fn fill(bodies: &[(i64, Body)], sender: &mpsc::Sender<Round>) -> Result<(), ApplyError> {
+    let mut round = Round::default();
+    for (report, (no, body)) in bodies.iter().enumerate() {
+        let broken = |error| ApplyError::Data(format!("results of the report at position {no}: {error}"));
+        let mut idx = 0;
+        match body {
+            Body::None | Body::Gone => {}
+            Body::Fresh(fresh) => round.add_all(report, &mut idx, &fresh.list),
+            Body::Digested(digested) => {
+                for (said, about) in digested.results() {
+                    round.add(report, idx, said, || about.clone());
+                    idx += 1;
+                }
+            }
+            Body::Chunks(chunks) => {
+                for chunk in chunks {
+                    round.add_all(report, &mut idx, &decode_chunk(chunk).map_err(broken)?);
+                    if round.results.len() >= ROUND && sender.blocking_send(std::mem::take(&mut round)).is_err() {
+                        // The database refused, and says why itself.
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if round.results.len() >= ROUND && sender.blocking_send(std::mem::take(&mut round)).is_err() {
+            return Ok(());
+        }
+    }
+    if !round.results.is_empty() {
+        // Nobody listens any more: then nobody needs it.
+        let _ = sender.blocking_send(round);
+    }
+    Ok(())
+}
+
+impl Round {
+    fn add_all(&mut self, report: usize, idx: &mut u64, results: &[TestResult]) {
+        for result in results {
+            self.add(report, *idx, Said::of(result), || About::of(result));
+            *idx += 1;
+        }
+    }
+
+    fn add(&mut self, report: usize, idx: u64, said: Said, about: impl FnOnce() -> About) {
+        self.sums.entry(report).or_default().add_result(&said);
+        self.about.entry((said.test_id.0, said.variant_id)).or_insert_with(|| (report, about()));
+        self.results.push((report, saturate(idx), said));
+    }
+
+    /// Folds the results into their series.
+    pub async fn write(self, conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
+        let mut keys: Vec<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut series = stored::load_series(conn, &keys).await?;
+        let mut tests = HashMap::new();
+        let mut failures = Vec::new();
+        for (report, idx, said) in &self.results {
+            let (taken, key) = (&reports[*report], key(&reports[*report], said));
+            let one = series.entry(key).or_insert_with(|| {
+                let Some((first, about)) = self.about.get(&(key.test, key.variant)) else {
+                    return Series::begin(key, Variant::default(), taken.place.at);
+                };
+                tests.entry(key.test).or_insert((&reports[*first], about));
+                Series::begin(key, cleaned(&about.variant), taken.place.at)
+            });
+            one.push(Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
+            if let Some(failure) = &said.failure {
+                failures.push(Failed { taken, idx: *idx, key, failure });
+            }
+        }
+        stored::insert_tests(conn, &tests).await?;
+        let facts = FactsOf::load(conn, series.values(), reports).await?;
+        let derived = series.values().map(|one| (one, one.derive(facts.of(one)))).collect::<Vec<_>>();
+        stored::upsert_series(conn, &derived).await?;
+        stored::insert_failures(conn, &failures).await
+    }
+}
+
+fn key(taken: &Taken<'_>, said: &Said) -> Key {
+    Key { branch: taken.place.branch_id, test: said.test_id.0, variant: said.variant_id }
+}
+
+fn cleaned(variant: &Variant) -> Variant {
+    let clean = |text: &Option<String>| text.as_deref().map(clean);
+    Variant { browser: clean(&variant.browser), device: clean(&variant.device), os: clean(&variant.os) }
+}

@@ -1,5 +1,6 @@
 import { part, type Caller } from "./ask.ts";
 import type { InQuarantine } from "./quarantine.ts";
+import type { components } from "./schema.ts";
 
 // ---- tests and their histories -------------------------------------------------------------------------------------
 
@@ -282,7 +283,8 @@ export interface DurationBucket {
 
 // ---- the verdict of a run ------------------------------------------------------------------------------------------
 
-export type RunOutcome = "mergeable" | "neutral" | "regressions";
+/** `pending`: not all of the run is there, or not all of it was read yet, and nothing is known to be a regression. */
+export type RunOutcome = components["schemas"]["VerdictState"];
 
 export type FailureVerdict =
   | "regression"

@@ -16,6 +16,8 @@ pub enum Kind {
     Invitation,
     /// A CI workflow that a team trusts.
     Publisher,
+    /// A link through which anybody may read a run.
+    Share,
     /// A project.
     Project,
     /// A report.
@@ -34,12 +36,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Self::User,
         Self::Team,
         Self::Token,
         Self::Invitation,
         Self::Publisher,
+        Self::Share,
         Self::Project,
         Self::Report,
         Self::Gate,
@@ -57,6 +60,7 @@ impl Kind {
             Self::Token => "token",
             Self::Invitation => "invitation",
             Self::Publisher => "publisher",
+            Self::Share => "share",
             Self::Project => "project",
             Self::Report => "report",
             Self::Gate => "gate",

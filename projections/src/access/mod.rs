@@ -1,4 +1,4 @@
-//! Accounts, teams, members, API tokens, invitations and trusted workflows: ids and roles, read at every call.
+//! Accounts, teams, members, API tokens, invitations, trusted workflows and links to runs: ids and roles, read at every call.
 
 mod apply;
 mod changes;
@@ -19,11 +19,11 @@ impl Projection for Access {
     }
 
     fn version(&self) -> i32 {
-        3
+        4
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher]
+        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher, Kind::Share]
     }
 
     fn needs_bodies(&self) -> bool {

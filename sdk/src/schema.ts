@@ -2268,6 +2268,8 @@ export interface components {
             branch: string;
             /** @description Newest first; at most 10. */
             changes: components["schemas"]["Change"][];
+            /** @description Among the newest 50 runs that passed at once, newest first. */
+            duration_changes: components["schemas"]["DurationChange"][];
             /** @description Newest first; at most 20. */
             evidence: components["schemas"]["Evidence"][];
             /**
@@ -2454,6 +2456,26 @@ export interface components {
              */
             min_ms: number;
             range: string;
+        };
+        /** @description Where a test began to take longer, or less long. */
+        DurationChange: {
+            /**
+             * Format: int64
+             * @description Median after, within 6 %.
+             */
+            after_ms: number;
+            after_run?: components["schemas"]["Point"] | null;
+            /** @description The first run of the new duration, most likely. */
+            at: components["schemas"]["Point"];
+            /**
+             * Format: int64
+             * @description Median before, within 6 %.
+             */
+            before_ms: number;
+            /** @description The first run of the new duration, at the earliest (99 %). */
+            earliest: components["schemas"]["Point"];
+            /** @description The first run of the new duration, at the latest (99 %). */
+            latest: components["schemas"]["Point"];
         };
         DurationDistribution: {
             distribution: components["schemas"]["DurationBucket"][];

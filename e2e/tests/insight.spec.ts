@@ -1,5 +1,5 @@
 import { ScaledTest } from "@scaledtest/sdk";
-import { expect, newAccount, shopHistory, test, testsOf } from "../support/fixtures.ts";
+import { expect, newAccount, shopHistory, signIn, test, testsOf } from "../support/fixtures.ts";
 import { inspect } from "../support/inspect.ts";
 
 const FLAKY = "suggests categories";
@@ -118,4 +118,27 @@ test("a team finds out which tests are flaky, why, and since when one is broken"
     await expect(page).toHaveURL(/\/tests\?.*state=flaky/);
     await expect(rows.filter({ hasText: FLAKY }).first()).toBeVisible();
   });
+});
+
+test("the page of a test that became slower says since which commit", async ({ page, signedUp }) => {
+  test.setTimeout(120_000);
+  const { account, client } = signedUp;
+  const begin = Date.now() - 24 * 3_600_000;
+  for (let run = 0; run < 24; run += 1) {
+    const duration = (run < 15 ? 120 : 480) + ((run * 7) % 11);
+    const report = { results: { tool: { name: "jest" }, tests: [{ name: "exports", status: "passed", duration }] } };
+    const created_at = new Date(begin + run * 3_600_000).toISOString();
+    await client.upload(report, { project: "shop", branch: "main", commit: `c${String(run)}`, created_at });
+  }
+  const id = (await client.insight.listTests()).tests[0]?.id ?? "";
+  await signIn(page, account);
+  await page.goto(`/tests/${id}`);
+  const change = page.getByRole("list", { name: "Changes of the duration" }).getByRole("listitem");
+  await expect(change).toHaveCount(1);
+  await expect(change).toContainText("Slower with commit c15");
+  await expect(change).toContainText(/median 1\d\d ms → 4\d\d ms/);
+  await inspect(page, "test-slower");
+  await change.getByRole("link", { name: "first run with it" }).click();
+  await expect(page).toHaveURL(/\/runs\/.*q=exports/);
+  await expect(page.getByText("c15")).toBeVisible();
 });

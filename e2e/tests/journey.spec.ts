@@ -121,3 +121,17 @@ test("a revoked token no longer uploads", async ({ page, signedUp }) => {
   await expect(page.getByText("No tokens yet")).toBeVisible();
   expect(() => runWithReport(command)).toThrow(/Command failed/);
 });
+
+test("a run of which shards are missing is shown with what is there, its verdict pending", async ({ page, signedUp }) => {
+  const { account, client } = signedUp;
+  const passed = { name: "adds", status: "passed", duration: 1 };
+  const report = { results: { tool: { name: "jest" }, tests: [passed] } };
+  const { run_id: run } = await client.upload(report, { run_id: "build-9", shard_id: "1", shards: 2 });
+  await signIn(page, account);
+  await page.goto(`/runs/${run}`);
+  await expect(page.getByRole("heading", { name: "Verdict: Pending" })).toBeVisible();
+  await expect(testsOf(page)).toHaveCount(1);
+  await client.upload(report, { run_id: "build-9", shard_id: "2", shards: 2 });
+  await expect(page.getByRole("heading", { name: "Verdict: Mergeable" })).toBeVisible();
+  await expect(testsOf(page)).toHaveCount(2);
+});

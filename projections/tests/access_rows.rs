@@ -6,9 +6,9 @@ mod support;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Actor, Commit, CommitId, Event, InstanceRole, InvitationId, Kind, PublisherId, Scope, StreamId, TeamId, TeamRole,
-    TokenId, UserId,
-    events::{invitation, publisher, team, token, user},
+    Actor, Commit, CommitId, Event, InstanceRole, InvitationId, Kind, ProjectId, PublisherId, RunId, Scope, ShareId,
+    StreamId, TeamId, TeamRole, TokenId, UserId,
+    events::{invitation, publisher, share, team, token, user},
 };
 use scaledtest_projections::Item;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -36,6 +36,8 @@ enum Op {
     Invitation(u8, u8, u8),
     /// Is trusted, or removed.
     Publisher(u8, u8),
+    /// Is made, or revoked.
+    Share(u8, u8),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -52,6 +54,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (n(), n()).prop_map(|(team, token)| Op::Token(team, token)),
         3 => (n(), n(), n()).prop_map(|(team, invitation, what)| Op::Invitation(team, invitation, what)),
         2 => (n(), n()).prop_map(|(team, publisher)| Op::Publisher(team, publisher)),
+        2 => (n(), n()).prop_map(|(team, share)| Op::Share(team, share)),
     ]
 }
 
@@ -75,6 +78,7 @@ struct Known {
     tokens: BTreeMap<(u8, u8), bool>,
     invitations: BTreeMap<(u8, u8), bool>,
     publishers: BTreeMap<(u8, u8), bool>,
+    shares: BTreeMap<(u8, u8), bool>,
 }
 
 impl Known {
@@ -107,7 +111,7 @@ impl Known {
             Op::Rename(..) | Op::Badges(..) | Op::Delete(_) => return None,
             Op::Member(team, user, role) => self.member(team, user, role)?,
             // The others may also come after their team's end: they are streams of their own.
-            Op::Token(team, _) | Op::Invitation(team, ..) | Op::Publisher(team, _)
+            Op::Token(team, _) | Op::Invitation(team, ..) | Op::Publisher(team, _) | Op::Share(team, _)
                 if !self.teams.contains(&team) && !self.gone.contains(&team) =>
             {
                 return None;
@@ -151,6 +155,23 @@ impl Known {
                 };
                 self.publishers.insert((team, number), is_trusted.is_none());
                 (StreamId::of(a_team(team), Kind::Publisher, publisher), Event::Publisher(event))
+            }
+            Op::Share(team, number) => {
+                let share = ShareId::derived(&[&[team, number]]);
+                let lives = self.shares.get(&(team, number)).copied();
+                let event = match lives {
+                    None => share::Event::Created(share::Created {
+                        share,
+                        user: person(1),
+                        project: ProjectId::derived(&[&[team]]),
+                        run: RunId::derived(&[&[number]]),
+                        expires_at: start() + TimeDelta::days(30),
+                    }),
+                    Some(true) => share::Event::Revoked(share::Revoked { share }),
+                    Some(false) => return None,
+                };
+                self.shares.insert((team, number), lives.is_none());
+                (StreamId::of(a_team(team), Kind::Share, share), Event::Share(event))
             }
         })
     }

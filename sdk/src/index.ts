@@ -1,4 +1,5 @@
-export { ScaledTest, type ClientOptions } from "./client.ts";
+export { ScaledTest } from "./client.ts";
+export type { ClientOptions } from "./connection.ts";
 export { ApiError } from "./error.ts";
 export type * from "./gates.ts";
 export type * from "./insight.ts";
@@ -6,5 +7,6 @@ export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
 export { comparePositions, isPosition } from "./position.ts";
 export type * from "./quarantine.ts";
 export type { paths } from "./schema.ts";
+export type { Share, SharedReport, SharedRun } from "./shares.ts";
 export type * from "./types.ts";
 export { Exports, type ExportFormat } from "./exports.ts";

@@ -1,5 +1,6 @@
 import { part, type Caller } from "./ask.ts";
 import type { InQuarantine } from "./quarantine.ts";
+import type { components } from "./schema.ts";
 
 // ---- tests and their histories -------------------------------------------------------------------------------------
 
@@ -109,6 +110,20 @@ export interface HistoryChange {
   after: number;
 }
 
+/** Where a test began to take longer, or less long. */
+export interface DurationChange {
+  /** The likeliest first run of the new duration. */
+  at: HistoryPoint;
+  /** The last run that is surely before it. */
+  after_run?: HistoryPoint | null;
+  /** Ends of the 99 % interval, both included. */
+  earliest: HistoryPoint;
+  latest: HistoryPoint;
+  /** Medians, within 6 %. */
+  before_ms: number;
+  after_ms: number;
+}
+
 export interface TestError {
   fingerprint: string;
   message: string;
@@ -128,6 +143,8 @@ export interface ChosenSeries {
   flip_rate?: number | null;
   evidence: Evidence[];
   changes: HistoryChange[];
+  /** Among the newest 50 runs that passed at once, newest first. */
+  duration_changes: DurationChange[];
 }
 
 export interface TestDetail {
@@ -282,7 +299,8 @@ export interface DurationBucket {
 
 // ---- the verdict of a run ------------------------------------------------------------------------------------------
 
-export type RunOutcome = "mergeable" | "neutral" | "regressions";
+/** `pending`: not all of the run is there, or not all of it was read yet, and nothing is known to be a regression. */
+export type RunOutcome = components["schemas"]["VerdictState"];
 
 export type FailureVerdict =
   | "regression"

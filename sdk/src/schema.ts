@@ -1097,6 +1097,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The links to a run
+         * @description Those that are good, with what they hold: every member may hand them on.
+         */
+        get: operations["list_shares"];
+        put?: never;
+        /**
+         * Share a run
+         * @description Makes a link through which anybody may read the run and its results, without an account, until it expires or is revoked.
+         */
+        post: operations["create_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/verdict": {
         parameters: {
             query?: never;
@@ -1113,6 +1137,80 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a shared run
+         * @description For whoever has a link to it.
+         */
+        get: operations["get_shared_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/{token}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the results of a shared run */
+        get: operations["list_shared_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/{token}/results/{report_id}/{result_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one result of a shared run with its trace, attempts, steps and output */
+        get: operations["get_shared_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares/{share_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a link to a run, at once
+         * @description For maintainers and owners, and for whoever made it.
+         */
+        delete: operations["revoke_share"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2232,6 +2330,8 @@ export interface components {
             branch: string;
             /** @description Newest first; at most 10. */
             changes: components["schemas"]["Change"][];
+            /** @description Among the newest 50 runs that passed at once, newest first. */
+            duration_changes: components["schemas"]["DurationChange"][];
             /** @description Newest first; at most 20. */
             evidence: components["schemas"]["Evidence"][];
             /**
@@ -2292,6 +2392,15 @@ export interface components {
             email: string;
             /** @description `readonly`, `maintainer` or `owner`. */
             role: string;
+        };
+        /** @description How long the link shall be good. */
+        CreateShare: {
+            /**
+             * Format: int64
+             * @description Days from now.
+             * @default 30
+             */
+            expires_in_days: number;
         };
         CreateToken: {
             /**
@@ -2409,6 +2518,26 @@ export interface components {
              */
             min_ms: number;
             range: string;
+        };
+        /** @description Where a test began to take longer, or less long. */
+        DurationChange: {
+            /**
+             * Format: int64
+             * @description Median after, within 6 %.
+             */
+            after_ms: number;
+            after_run?: components["schemas"]["Point"] | null;
+            /** @description The first run of the new duration, most likely. */
+            at: components["schemas"]["Point"];
+            /**
+             * Format: int64
+             * @description Median before, within 6 %.
+             */
+            before_ms: number;
+            /** @description The first run of the new duration, at the earliest (99 %). */
+            earliest: components["schemas"]["Point"];
+            /** @description The first run of the new duration, at the latest (99 %). */
+            latest: components["schemas"]["Point"];
         };
         DurationDistribution: {
             distribution: components["schemas"]["DurationBucket"][];
@@ -3603,6 +3732,76 @@ export interface components {
         SettingList: {
             /** @description In the order of `scaledtest serve --help`. */
             settings: components["schemas"]["Setting"][];
+        };
+        /** @description A link through which anybody may read a run. */
+        Share: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            run_id: string;
+            /** @description What it holds: whoever has it may read the run. */
+            token: string;
+            /** @description The page that it opens. */
+            url: string;
+        };
+        /** @description A report of a shared run. */
+        SharedReport: {
+            /**
+             * Format: uuid
+             * @description As its results name it.
+             */
+            id: string;
+            /** @description It has fewer results than it says. */
+            partial: boolean;
+            /** Format: date-time */
+            received_at: string;
+            shard_id?: string | null;
+            /** Format: int32 */
+            shards?: number | null;
+            summary: components["schemas"]["Summary"];
+            tool_name: string;
+            tool_version?: string | null;
+        };
+        /** @description A run, for whoever holds a link to it: nothing of its team, nor of the machines that it ran on. */
+        SharedRun: components["schemas"]["Origin"] & {
+            /** @description Nothing more is expected. */
+            complete: boolean;
+            /**
+             * Format: date-time
+             * @description Until when the link is good.
+             */
+            expires_at: string;
+            /** @description For display. */
+            name: string;
+            /** @description One of its reports has fewer results than it says. */
+            partial: boolean;
+            /** @description The project's name. */
+            project: string;
+            /** @description Oldest first. */
+            reports: components["schemas"]["SharedReport"][];
+            /** Format: date-time */
+            run_at: string;
+            /**
+             * Format: int32
+             * @description How many shards it shall have.
+             */
+            shards?: number | null;
+            summary: components["schemas"]["Summary"];
+            tags: string[];
+            tools: string[];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description The links to a run that are good. */
+        Shares: {
+            /** @description Newest first. */
+            shares: components["schemas"]["Share"][];
         };
         /** @description How people sign in on this instance. */
         SignInMethods: {
@@ -7945,6 +8144,140 @@ export interface operations {
             };
         };
     };
+    list_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+            /** @description insufficient_scope: the API token cannot read */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description run_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    create_share: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description The run */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateShare"];
+            };
+        };
+        responses: {
+            /** @description The link */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description maintainers and owners only; insufficient_scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description run_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too_many_shares: revoke one first; share_revoked: the link of the key was revoked, use a new key */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     get_run_verdict: {
         parameters: {
             query?: never;
@@ -7972,6 +8305,204 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_shared_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The end of the link: shr_ and 64 hex digits */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run, with its reports */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedRun"];
+                };
+            };
+            /** @description share_not_found: unknown, expired, revoked, or the run is gone */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_shared_results: {
+        parameters: {
+            query?: {
+                /** @description Any of passed, failed, skipped, pending, other, flaky; comma-separated. */
+                status?: string;
+                /** @description A part of the suite path. */
+                suite?: string;
+                /** @description Words in name, suite, file path or message. */
+                text?: string;
+                tag?: string;
+                /** @description position (default), status (failed first), duration, -duration or name. */
+                sort?: string;
+                /** @description 1 to 1000; 100 otherwise. */
+                limit?: number;
+                /** @description Entries to leave out; prefer `cursor`. */
+                offset?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The end of the link */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Results"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description share_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_shared_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The end of the link */
+                token: string;
+                /** @description Its report, one of the run */
+                report_id: string;
+                result_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultDetail"];
+                };
+            };
+            /** @description share_not_found; result_not_found: the run has no such */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    revoke_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The link's id, not what it holds */
+                share_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It leads nowhere any more */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description maintainers and owners only; insufficient_scope */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description share_not_found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -9166,6 +9697,15 @@ export interface operations {
             };
             /** @description gate_not_found, report_not_found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description results_dropped: the run's results had their time */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -102,4 +102,6 @@ export const verdictQuery = (runId: string) =>
         throw error;
       }
     },
+    // What is missing may never come, and then nothing says so.
+    refetchInterval: ({ state }) => (state.data?.state === "pending" ? 10_000 : false),
   });

@@ -43,6 +43,7 @@ export const keys = {
   insight: () => scope("insight"),
   gates: () => scope("gates"),
   tokens: () => scope("tokens"),
+  shares: () => scope("shares"),
   team: () => scope("detail"),
   members: () => scope("members"),
   invitations: () => scope("invitations"),
@@ -109,12 +110,13 @@ export const runBeforeQuery = (id: string) =>
     },
   });
 
+const pageOf = (page: number) => ({ limit: RESULT_PAGE, ...(page > 0 && { offset: page * RESULT_PAGE }) });
+
 /** One page of a run's tests, by number, so that any place in the list can be jumped to. */
 export const resultPageQuery = (runId: string, filter: ResultFilter, page: number) =>
   queryOptions({
     queryKey: [...keys.run(runId), "results", filter, page],
-    queryFn: ({ signal }) =>
-      client.runResults(runId, { ...filter, limit: RESULT_PAGE, ...(page > 0 && { offset: page * RESULT_PAGE }) }, signal),
+    queryFn: ({ signal }) => client.runResults(runId, { ...filter, ...pageOf(page) }, signal),
   });
 
 export const reportQuery = (id: string) =>
@@ -125,6 +127,31 @@ export const resultQuery = (reportId: string, resultId: string) =>
   queryOptions({
     queryKey: scope("result", reportId, resultId),
     queryFn: ({ signal }) => client.result(reportId, resultId, signal),
+    staleTime: Infinity,
+  });
+
+// ---- links to runs -----------------------------------------------------------------------------------------------
+
+/** The links to a run that are good. */
+export const sharesQuery = (runId: string) =>
+  queryOptions({ queryKey: [...keys.shares(), runId], queryFn: ({ signal }) => client.shares.list(runId, signal) });
+
+/** What is read through a link belongs to no team. */
+const shared = (...rest: unknown[]) => ["shared", ...rest];
+
+export const sharedRunQuery = (token: string) =>
+  queryOptions({ queryKey: shared(token), queryFn: ({ signal }) => client.shares.run(token, signal) });
+
+export const sharedPageQuery = (token: string, filter: ResultFilter, page: number) =>
+  queryOptions({
+    queryKey: shared(token, "results", filter, page),
+    queryFn: ({ signal }) => client.shares.results(token, { ...filter, ...pageOf(page) }, signal),
+  });
+
+export const sharedResultQuery = (token: string, reportId: string, resultId: string) =>
+  queryOptions({
+    queryKey: shared(token, "result", reportId, resultId),
+    queryFn: ({ signal }) => client.shares.result(token, reportId, resultId, signal),
     staleTime: Infinity,
   });
 

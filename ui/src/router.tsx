@@ -78,6 +78,12 @@ const outside = [
     component: lazyRouteComponent(() => import("./routes/auth/VerifyEmail.tsx"), "VerifyEmail"),
   }),
   createRoute({ getParentRoute: () => root, path: "/invitations/$token", component: lazyRouteComponent(() => import("./routes/auth/Invitation.tsx"), "Invitation") }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/shared/$token",
+    validateSearch: overlaying(readResultSearch),
+    component: lazyRouteComponent(() => import("./routes/shared/Shared.tsx"), "Shared"),
+  }),
 ] as const;
 
 const app = createRoute({

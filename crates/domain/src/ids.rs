@@ -42,6 +42,8 @@ id! {
     InvitationId;
     /// A CI workflow that a team trusts to upload without a secret.
     PublisherId;
+    /// A link to a run (not its secret).
+    ShareId;
     /// A quality gate.
     GateId;
     /// A waiver of one of a gate's rules.

@@ -16,6 +16,8 @@ pub enum Kind {
     Invitation,
     /// A CI workflow that a team trusts.
     Publisher,
+    /// A link through which anybody may read a run.
+    Share,
     /// A project.
     Project,
     /// A report.
@@ -40,12 +42,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Self::User,
         Self::Team,
         Self::Token,
         Self::Invitation,
         Self::Publisher,
+        Self::Share,
         Self::Project,
         Self::Report,
         Self::Gate,
@@ -66,6 +69,7 @@ impl Kind {
             Self::Token => "token",
             Self::Invitation => "invitation",
             Self::Publisher => "publisher",
+            Self::Share => "share",
             Self::Project => "project",
             Self::Report => "report",
             Self::Gate => "gate",

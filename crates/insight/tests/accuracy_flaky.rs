@@ -6,7 +6,7 @@ mod common;
 use common::{Hits, Random, flips_of_the_original, plain_flip_rate};
 use scaledtest_insight::{
     Mass, Observation, Outcome, State, assess,
-    flakiness::{Moments, Prior},
+    flakiness::Prior,
     mass_failure::{RunCounts, judge},
     rename::{Named, proposals},
 };
@@ -149,18 +149,6 @@ fn execute(random: &mut Random, fail: f64, retries: u16) -> Observation {
     Observation { fails, passes: u16::from(fails <= retries), ..Observation::new(0, outcome) }
 }
 
-/// As a project fits it: from every test's share of failed attempts.
-fn fitted(simulation: &Simulation, until: i64) -> Prior {
-    let mut moments = Moments::default();
-    for series in &simulation.series {
-        let seen = || series.iter().filter(|seen| seen.at <= until && seen.mass == Mass::Ordinary && !(seen.failed()));
-        let (fails, all) =
-            (seen().map(|seen| u32::from(seen.fails)).sum::<u32>(), seen().map(|seen| seen.attempts()).sum::<u32>());
-        moments.add(f64::from(fails) / f64::from(all.max(1)), 1);
-    }
-    moments.fit()
-}
-
 #[derive(Default)]
 struct Figures {
     ours: Hits,
@@ -174,13 +162,12 @@ struct Figures {
 /// Scores the states after so many runs; flaky tests below `least` may be missed.
 fn score(simulation: &Simulation, runs: usize, least: f64, figures: &mut Figures) {
     let now = START + (runs as i64 - 1) * STEP;
-    let prior = fitted(simulation, now);
     for (test, plan) in simulation.plans.iter().enumerate() {
         let end = simulation.series[test].partition_point(|seen| seen.at <= now);
         let series = &simulation.series[test][..end];
         let statuses: Vec<(i64, char)> =
             simulation.statuses[test].iter().copied().filter(|(at, _)| *at <= now).collect();
-        let found = assess(series, prior, now).state == State::Flaky;
+        let found = assess(series, Prior::default(), now).state == State::Flaky;
         let (there, counts) = (plan.flake > 0.0, plan.flake >= least);
         let rate = plain_flip_rate(series, now, 7);
         let count = |hits: &mut Hits, found: bool| {

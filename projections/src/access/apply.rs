@@ -17,6 +17,7 @@ impl Changes<'_> {
         self.write_tokens(conn).await?;
         self.write_invitations(conn).await?;
         self.write_publishers(conn).await?;
+        self.write_shares(conn).await?;
         self.write_deletions(conn).await
     }
 
@@ -263,6 +264,31 @@ impl Changes<'_> {
         Ok(())
     }
 
+    async fn write_shares(&self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        forget(conn, "delete from share where id = any($1)", &self.revoked_shares).await?;
+        if self.shares.is_empty() {
+            return Ok(());
+        }
+        let shares = || self.shares.values();
+        sqlx::query(
+            "insert into share (id, team_id, user_id, run_id, expires_at, created_at, no)
+             select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[],
+                                  $7::bigint[]) as new (id, team_id, user_id, run_id, expires_at, created_at, no)
+             where not exists (select from deleted_team where deleted_team.team_id = new.team_id)
+             on conflict (id) do nothing",
+        )
+        .bind(self.shares.keys().copied().collect::<Vec<_>>())
+        .bind(shares().map(|share| share.0).collect::<Vec<_>>())
+        .bind(shares().map(|share| share.1.user.0).collect::<Vec<_>>())
+        .bind(shares().map(|share| share.1.run.0).collect::<Vec<_>>())
+        .bind(shares().map(|share| share.1.expires_at).collect::<Vec<_>>())
+        .bind(shares().map(|share| share.2.at).collect::<Vec<_>>())
+        .bind(shares().map(|share| share.2.no).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
     /// Last, so that what came into a team before its end in the same batch goes with it.
     async fn write_deletions(&self, conn: &mut PgConnection) -> Result<(), ApplyError> {
         if self.deleted.is_empty() {
@@ -275,7 +301,8 @@ impl Changes<'_> {
              ), members as (delete from member where team_id = any($1)
              ), tokens as (delete from token where team_id = any($1)
              ), invitations as (delete from invitation where team_id = any($1)
-             ), publishers as (delete from publisher where team_id = any($1))
+             ), publishers as (delete from publisher where team_id = any($1)
+             ), shares as (delete from share where team_id = any($1))
              delete from team where id = any($1)",
         )
         .bind(self.deleted.keys().copied().collect::<Vec<_>>())

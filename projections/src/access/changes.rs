@@ -1,11 +1,11 @@
-//! What is left of a batch: the last word on every account, team, member, token, invitation and rule.
+//! What is left of a batch: the last word on every account, team, member, token, invitation, rule and link.
 
 use crate::checkpoint::signed;
 use crate::{ApplyError, Item};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event, InstanceRole, TeamRole,
-    events::{invitation, publisher, team, token, user},
+    events::{invitation, publisher, share, team, token, user},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -58,6 +58,8 @@ pub(super) struct Changes<'a> {
     pub revoked_invitations: BTreeSet<Uuid>,
     pub publishers: BTreeMap<Uuid, (Uuid, &'a publisher::Trusted, Born)>,
     pub removed_publishers: BTreeSet<Uuid>,
+    pub shares: BTreeMap<Uuid, (Uuid, &'a share::Created, Born)>,
+    pub revoked_shares: BTreeSet<Uuid>,
 }
 
 impl<'a> Changes<'a> {
@@ -94,6 +96,13 @@ impl<'a> Changes<'a> {
             Event::Publisher(publisher::Event::Removed(event)) => {
                 self.publishers.remove(&event.publisher.0);
                 self.removed_publishers.insert(event.publisher.0);
+            }
+            Event::Share(share::Event::Created(event)) => {
+                self.shares.entry(event.share.0).or_insert((team()?, event, born));
+            }
+            Event::Share(share::Event::Revoked(event)) => {
+                self.shares.remove(&event.share.0);
+                self.revoked_shares.insert(event.share.0);
             }
             Event::Project(_)
             | Event::Report(_)

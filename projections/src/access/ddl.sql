@@ -80,3 +80,15 @@ create table publisher (
 );
 create index publisher_team on publisher (team_id, no desc);
 create index publisher_rule on publisher (issuer, lower(repository));
+
+-- Links to runs; those that were revoked are gone from here. What a link holds is nowhere: it follows from the id.
+create table share (
+    id         uuid        primary key,
+    team_id    uuid        not null,
+    user_id    uuid        not null,
+    run_id     uuid        not null,
+    expires_at timestamptz not null,
+    created_at timestamptz not null,
+    no         bigint      not null
+);
+create index share_run on share (team_id, run_id, no desc);

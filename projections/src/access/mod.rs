@@ -1,4 +1,4 @@
-//! Accounts, teams, members, API tokens, invitations and trusted workflows: ids and roles, read at every call.
+//! Accounts, teams, members, API tokens, invitations, trusted workflows and links to runs: ids and roles, read at every call.
 
 mod apply;
 mod changes;
@@ -23,7 +23,7 @@ impl Projection for Access {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher]
+        &[Kind::User, Kind::Team, Kind::Token, Kind::Invitation, Kind::Publisher, Kind::Share]
     }
 
     fn needs_bodies(&self) -> bool {

@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{gate, invitation, policy, project, publisher, quarantine, report, run, team, token, user},
+    events::{gate, invitation, policy, project, publisher, quarantine, report, run, share, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -48,6 +48,8 @@ pub const ACTIONS: &[&str] = &[
     "report.submitted",
     "run.pinned",
     "run.unpinned",
+    "share.created",
+    "share.revoked",
     "team.badges_made_private",
     "team.badges_made_public",
     "team.created",
@@ -91,6 +93,11 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
             ("publisher.trusted", "publisher", id, Some(json!(event.rule)))
         }
         Event::Publisher(publisher::Event::Removed(_)) => ("publisher.removed", "publisher", id, None),
+        Event::Share(share::Event::Created(event)) => {
+            let metadata = json!({"run_id": event.run, "project_id": event.project, "expires_at": event.expires_at});
+            ("share.created", "share", id, Some(metadata))
+        }
+        Event::Share(share::Event::Revoked(_)) => ("share.revoked", "share", id, None),
         Event::Project(project::Event::Created(event)) => {
             ("project.created", "project", id, Some(json!({"name": event.name})))
         }

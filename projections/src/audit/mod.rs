@@ -34,6 +34,7 @@ impl Projection for Audit {
             Kind::Token,
             Kind::Invitation,
             Kind::Publisher,
+            Kind::Share,
             Kind::Project,
             Kind::Report,
             Kind::Gate,

@@ -45,6 +45,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Token(_)
                 | Event::Invitation(_)
                 | Event::Publisher(_)
+                | Event::Share(_)
                 | Event::Gate(_)
                 | Event::Evaluation(_)
                 | Event::Quarantine(_)

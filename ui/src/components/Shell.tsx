@@ -36,7 +36,7 @@ const NAV: Place[] = [
 
 const ADMIN: Place = { to: "/admin", id: "nav-admin", label: "Admin", icon: ShieldCheck };
 
-function Wordmark({ onNavigate }: { onNavigate?: () => void }) {
+export function Wordmark({ onNavigate }: { onNavigate?: () => void }) {
   return (
     <Link to="/" id="nav-home" onClick={onNavigate} className="inline-flex items-center gap-2 text-[15px] font-semibold tracking-tight">
       <svg aria-hidden viewBox="0 0 32 32" className="size-6">
@@ -69,7 +69,7 @@ function Navigation({ onNavigate }: { onNavigate?: () => void }) {
   );
 }
 
-function ThemeToggle() {
+export function ThemeToggle() {
   const { theme, toggle } = useTheme();
   const label = theme === "dark" ? "Use the light theme" : "Use the dark theme";
   return (

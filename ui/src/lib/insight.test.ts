@@ -1,7 +1,7 @@
 import type { HistoryChange, TestSeries } from "@scaledtest/sdk";
 import { describe, expect, it } from "vitest";
 import {
-  attemptWords, changeSentence, describeOutcomes, findSeries, formatInterval, formatPercent, readStrip, sentence, signalWords, startOfSpan, variantLabel,
+  attemptWords, changeSentence, describeOutcomes, durationSentence, findSeries, formatInterval, formatPercent, readStrip, sentence, signalWords, startOfSpan, variantLabel,
 } from "./insight.ts";
 
 describe("a history strip", () => {
@@ -39,6 +39,12 @@ describe("a change", () => {
   it("came with one commit when the interval is one run, or reruns of it", () => {
     expect(changeSentence(change(point("1", "abc"), point("1", "abc")))).toBe("Started failing with commit abc");
     expect(changeSentence(change(point("1", "abc"), point("2", "abc")))).toBe("Started failing with commit abc");
+  });
+
+  it("of a duration says in which direction", () => {
+    const of = (before_ms: number, after_ms: number) => ({ ...change(point("1", "abc"), point("1", "abc")), before_ms, after_ms });
+    expect(durationSentence(of(120, 480))).toBe("Slower with commit abc");
+    expect(durationSentence(of(480, 120))).toBe("Faster with commit abc");
   });
 
   it("is told without commits when there are none", () => {

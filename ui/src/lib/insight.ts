@@ -1,4 +1,4 @@
-import type { HistoryChange, HistoryPoint, HistoryRun, ProjectRef, TestSeries, TestState, Variant } from "@scaledtest/sdk";
+import type { DurationChange, HistoryChange, HistoryPoint, HistoryRun, ProjectRef, TestSeries, TestState, Variant } from "@scaledtest/sdk";
 import { formatCount, plural, shortCommit } from "./format.ts";
 
 export type Outcome = HistoryRun["outcome"];
@@ -63,14 +63,20 @@ const SHIFTS: Record<HistoryChange["shift"], string> = {
   better: "Fails less often",
 };
 
-/** What happened and where: `Started failing between commit 1a2b3c4 and 5d6e7f8`. */
-export function changeSentence({ shift, earliest, latest }: HistoryChange): string {
-  const word = SHIFTS[shift];
+/** ` with commit 1a2b3c4` or ` between commit 1a2b3c4 and 5d6e7f8`; empty where no commit is known. */
+function whereWords({ earliest, latest }: Pick<HistoryChange, "earliest" | "latest">): string {
   const [from, to] = [placeName(earliest), placeName(latest)];
-  if (from === undefined || to === undefined) return word;
-  if (earliest.report_id === latest.report_id || from === to) return `${word} with commit ${to}`;
-  return `${word} between commit ${from} and ${to}`;
+  if (from === undefined || to === undefined) return "";
+  if (earliest.report_id === latest.report_id || from === to) return ` with commit ${to}`;
+  return ` between commit ${from} and ${to}`;
 }
+
+/** What happened and where: `Started failing between commit 1a2b3c4 and 5d6e7f8`. */
+export const changeSentence = (change: HistoryChange): string => SHIFTS[change.shift] + whereWords(change);
+
+/** The same of a duration: `Slower with commit 1a2b3c4`. */
+export const durationSentence = (change: DurationChange): string =>
+  (change.after_ms > change.before_ms ? "Slower" : "Faster") + whereWords(change);
 
 const SIGNALS = {
   attempt: "Failed and passed within one run",

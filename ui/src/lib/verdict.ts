@@ -5,6 +5,7 @@ export const OUTCOMES: Record<RunOutcome, { label: string; sentence: string }> =
   mergeable: { label: "Mergeable", sentence: "Nothing failed but what passed on the same code." },
   neutral: { label: "Neutral", sentence: "Something failed, but nothing that this change has broken as far as is known." },
   regressions: { label: "Regressions", sentence: "This change has broken something, or a new test fails." },
+  pending: { label: "Pending", sentence: "Not all of the run is there yet, or not all of it was judged." },
 };
 
 /** What each verdict is called, and one or several of it; in the order in which they matter. */

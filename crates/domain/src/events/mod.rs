@@ -16,6 +16,7 @@ pub mod quarantine;
 pub mod report;
 pub mod rollup;
 pub mod run;
+pub mod share;
 pub mod team;
 pub mod token;
 pub mod user;
@@ -81,6 +82,8 @@ pub enum Event {
     Invitation(invitation::Event),
     /// Of a trusted CI workflow.
     Publisher(publisher::Event),
+    /// Of a link to a run.
+    Share(share::Event),
     /// Of a project.
     Project(project::Event),
     /// Of a report.
@@ -112,6 +115,7 @@ impl Event {
             (Kind::Token, token::Event::WIRE),
             (Kind::Invitation, invitation::Event::WIRE),
             (Kind::Publisher, publisher::Event::WIRE),
+            (Kind::Share, share::Event::WIRE),
             (Kind::Project, project::Event::WIRE),
             (Kind::Report, report::Event::WIRE),
             (Kind::Gate, gate::Event::WIRE),
@@ -138,6 +142,7 @@ impl Event {
             Self::Token(event) => event.encode(),
             Self::Invitation(event) => event.encode(),
             Self::Publisher(event) => event.encode(),
+            Self::Share(event) => event.encode(),
             Self::Project(event) => event.encode(),
             Self::Report(event) => event.encode(),
             Self::Gate(event) => event.encode(),
@@ -162,6 +167,7 @@ impl Event {
             Kind::Token => Self::Token(token::Event::decode(raw)?),
             Kind::Invitation => Self::Invitation(invitation::Event::decode(raw)?),
             Kind::Publisher => Self::Publisher(publisher::Event::decode(raw)?),
+            Kind::Share => Self::Share(share::Event::decode(raw)?),
             Kind::Project => Self::Project(project::Event::decode(raw)?),
             Kind::Report => Self::Report(report::Event::decode(raw)?),
             Kind::Gate => Self::Gate(gate::Event::decode(raw)?),

@@ -3,6 +3,7 @@
 use super::{
     error::ApiError,
     extract::{Caller, client_ip},
+    shares::is_shared,
 };
 use crate::{
     app::{App, AppState},
@@ -19,6 +20,8 @@ use std::net::IpAddr;
 
 /// Whoever shows no credential, per address.
 const ANYBODY: Limit = Limit { name: "anybody", per_minute: 100 };
+/// Reading through a link, per address: a page asks for every test that somebody looks at, and colleagues share an address.
+const SHARED: Limit = Limit { name: "shared", per_minute: 300 };
 /// Signing in and what is like it, per address.
 const SIGN_IN: Limit = Limit { name: "sign_in", per_minute: 10 };
 /// Changing a password, per session.
@@ -53,7 +56,11 @@ pub(super) async fn public(State(app): State<AppState>, request: Request, next: 
     if is_exempt(path) {
         return next.run(request).await;
     }
-    let limit = if is_sign_in(path) { SIGN_IN } else { ANYBODY };
+    let limit = match path {
+        path if is_sign_in(path) => SIGN_IN,
+        path if is_shared(path) => SHARED,
+        _ => ANYBODY,
+    };
     let (parts, body) = request.into_parts();
     let verdict = rate_limit::count(&app, limit, &address(&app, &parts)).await;
     guarded(verdict, next.run(Request::from_parts(parts, body))).await

@@ -5,6 +5,7 @@ use super::{
     error::ApiError,
     extract::{IDEMPOTENCY_KEY, PREFERENCE_APPLIED, RequestId, ST_MIN_POSITION, ST_POSITION, ST_PROJECTION, X_TEAM_ID},
     limit,
+    shares::is_shared,
 };
 use crate::app::{App, AppState};
 use axum::{
@@ -106,8 +107,13 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 async fn secured(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let is_shared = is_shared(request.uri().path());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    // Whoever has a link may read; that does not make it public.
+    if is_shared {
+        headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex, nofollow"));
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

@@ -20,6 +20,7 @@ mod quarantine;
 pub mod read_models;
 pub mod reports;
 pub mod runs;
+mod shares;
 mod teams;
 mod tokens;
 mod ui;
@@ -53,6 +54,7 @@ fn documented_public() -> OpenApiRouter<Arc<App>> {
         .nest("/auth", accounts::public_routes())
         .merge(invitations::public_routes())
         .merge(badges::public_routes())
+        .merge(shares::public_routes())
         .merge(operations::routes())
 }
 
@@ -73,6 +75,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(publishers::routes())
         .merge(reports::routes())
         .merge(runs::routes())
+        .merge(shares::routes())
         .merge(projects::routes())
         .merge(insight::routes())
         .merge(gates::routes())

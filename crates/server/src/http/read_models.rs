@@ -16,7 +16,7 @@ pub trait ReadModels {
     const NAMES: &'static [&'static str];
 }
 
-/// Accounts, teams, members, tokens, invitations, trusted workflows. Every operation reads these: who may do what is in them.
+/// Accounts, teams, members, tokens, invitations, trusted workflows, links to runs. Every operation reads these: who may do what is in them.
 #[derive(Debug, Clone, Copy)]
 pub struct Access;
 

@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{evaluation, gate, policy, project, quarantine, report, run, team, token},
+    events::{evaluation, gate, policy, project, quarantine, report, run, share, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -95,6 +95,8 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Run(run::Event::Pinned(run)) => json!({"run_id": run.run}),
         Event::Run(run::Event::Unpinned(run)) => json!({"run_id": run.run}),
         Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
+        Event::Share(share::Event::Created(share)) => json!({"share_id": share.share, "run_id": share.run}),
+        Event::Share(share::Event::Revoked(share)) => json!({"share_id": share.share}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_)
         | Event::Invitation(_)

@@ -54,7 +54,10 @@ async fn fill(providers: &Providers, server: &TestApp, person: &Person, name: &s
         let path = format!("/api/v1/teams/{}/{path}", person.team);
         uuids(&server.get(&person.token, &path).await.expect(200), &mut ids);
     }
-    assert_eq!(ids.len(), 9, "report, run, project, test, token, invitation, publisher, team and person: {ids:?}");
+    let runs = server.get(&secret, "/api/v1/runs").await.expect(200);
+    let path = format!("/api/v1/runs/{}/shares", runs["runs"][0]["id"].as_str().unwrap());
+    uuids(&server.post(&secret, &path, json!({})).await.expect(201), &mut ids);
+    assert_eq!(ids.len(), 10, "report, run, project, test, token, invitation, publisher, share, team, person: {ids:?}");
     ids.remove(&person.user.to_string());
     ids.insert(person.team.to_string());
     (Owned { team: person.team, ids }, [secret, workflow])

@@ -26,6 +26,7 @@ mod permissions;
 mod publishers;
 mod registration;
 mod sessions;
+mod shares;
 mod team_life;
 mod teams;
 mod tokens;

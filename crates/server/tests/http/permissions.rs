@@ -52,6 +52,7 @@ fn rule(operation: &str) -> Option<Rule> {
         | "list_runs"
         | "get_run"
         | "list_run_results"
+        | "list_shares"
         | "get_run_verdict"
         | "get_report_ctrf"
         | "get_run_ctrf"
@@ -84,6 +85,9 @@ fn rule(operation: &str) -> Option<Rule> {
         "list_teams" => Own(Scope::Read),
         "upload_report" | "put_project_owners" => Role(TeamRole::Maintainer, Scope::Upload),
         "delete_report"
+        | "create_share"
+        // Who may only read revokes their own: see shares.rs. This is about another's.
+        | "revoke_share"
         | "create_gate"
         | "update_gate"
         | "delete_gate"

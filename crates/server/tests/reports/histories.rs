@@ -230,6 +230,56 @@ async fn a_deleted_report_leaves_every_history() {
     assert_eq!(server.get(&ada.token, "/api/v1/tests").await.expect(200), json!({"tests": [], "total": 0}));
 }
 
+/// A run of a suite with one test that took so long, at a minute, on a commit.
+async fn timed(server: &TestApp, token: &str, minute: u32, ms: u32, status: &str) -> Value {
+    let tests = json!([{"name": "exports", "status": status, "duration": ms}, test("adds", "passed")]);
+    let query = format!(
+        "?project=shop&branch=main&commit=c{minute}&created_at=2026-11-20T{:02}:{:02}:00Z",
+        minute / 60,
+        minute % 60
+    );
+    send(server, token, &query, &[], ctrf(&tests).to_string()).await.expect(201)
+}
+
+#[tokio::test]
+async fn a_test_that_became_slower_says_since_which_run() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.test").await;
+    let mut answers = Vec::new();
+    // Around 120 ms; from the 21st run on around 480, a failure that ended early and one slow run between.
+    for minute in 0..34 {
+        let noise = minute * 7 % 11;
+        let (ms, status) = match minute {
+            9 => (3_000, "passed"),
+            25 => (3, "failed"),
+            0..20 => (115 + noise, "passed"),
+            _ => (470 + 2 * noise, "passed"),
+        };
+        answers.push(timed(&server, &ada.token, minute, ms, status).await);
+    }
+    let get = async |path: String| server.get(&ada.token, &format!("/api/v1{path}")).await.expect(200);
+    let tests = get("/tests?sort=name".to_owned()).await;
+    let id = |index: usize| tests["tests"][index]["id"].as_str().unwrap().to_owned();
+    assert_eq!(get(format!("/tests/{}", id(0))).await["chosen"]["duration_changes"], json!([]), "steady");
+    let chosen = get(format!("/tests/{}", id(1))).await["chosen"].clone();
+    let changes = chosen["duration_changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{chosen}");
+    let change = &changes[0];
+    let place = |at: &Value| (at["commit"].as_str().unwrap().to_owned(), at["report_id"].clone());
+    assert_eq!(place(&change["at"]), ("c20".to_owned(), answers[20]["id"].clone()));
+    assert_eq!(change["at"]["at"], "2026-11-20T00:20:00Z");
+    assert_eq!(place(&change["after_run"]), ("c19".to_owned(), answers[19]["id"].clone()));
+    assert_eq!((&change["earliest"], &change["latest"]), (&change["at"], &change["at"]));
+    let near = |name: &str, expected: f64| (change[name].as_f64().unwrap() / expected - 1.0).abs() < 0.07;
+    assert!(near("before_ms", 120.0) && near("after_ms", 480.0), "{change}");
+
+    // The first slow run is deleted: then it is the next one.
+    let path = format!("/api/v1/reports/{}", answers[20]["id"].as_str().unwrap());
+    server.delete(&ada.token, &path).await.expect(200);
+    let chosen = get(format!("/tests/{}", id(1))).await["chosen"].clone();
+    assert_eq!(chosen["duration_changes"][0]["at"]["commit"], "c21", "{chosen}");
+}
+
 #[tokio::test]
 async fn odd_questions_get_a_clear_answer() {
     let server = TestApp::start().await;

@@ -165,6 +165,27 @@ async fn a_socket_is_told_what_a_gate_says_of_its_own_teams_reports() {
     assert_eq!(found["evaluations"][0]["id"], told["evaluation_id"], "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_is_told_that_a_run_was_shared_and_not_what_the_link_holds() {
+    let listening = Listening::start().await;
+    let ada = listening.server.register("ada@example.test").await;
+    listening.report(&ada, "a").await;
+    let runs = listening.server.get(&ada.token, "/api/v1/runs").await.expect(200);
+    let run = runs["runs"][0]["id"].as_str().unwrap();
+    let mut socket = listening.watch(&ada.token, None).await;
+    assert_eq!(socket.next().await["type"], "hello");
+    let path = format!("/api/v1/runs/{run}/shares");
+    let made = listening.server.post(&ada.token, &path, json!({})).await.expect(201);
+    let told = socket.next().await;
+    let fields: Vec<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["position", "run_id", "share_id", "type"], "{told}");
+    assert_eq!((&told["share_id"], &told["run_id"]), (&made["id"], &json!(run)));
+    let path = format!("/api/v1/shares/{}", made["id"].as_str().unwrap());
+    listening.server.delete(&ada.token, &path).await.expect(200);
+    let told = socket.next().await;
+    assert_eq!((&told["type"], &told["share_id"]), (&json!("share.revoked"), &made["id"]));
+}
+
 fn ids(messages: &[Value]) -> Vec<&str> {
     messages.iter().map(|message| message["report_id"].as_str().unwrap()).collect()
 }

@@ -3,10 +3,12 @@
 mod invitations;
 mod members;
 mod publishers;
+mod shares;
 
 pub use invitations::{Invitation, invitation, invitations_of};
 pub use members::{Member, Team, deleted_teams_with_reports, members_of, retention, team};
 pub use publishers::{Publisher, publisher, publishers_for, publishers_of};
+pub use shares::{Share, share, shares_of};
 
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{InstanceRole, Scope, TeamId, TeamRole, TokenId, UserId};

@@ -1,6 +1,7 @@
 //! Questions that are answered from the roll-ups. Every one is about a single team.
 
 mod analytics;
+mod durations;
 mod errors;
 mod explorer;
 mod narrow;
@@ -10,6 +11,7 @@ mod test;
 mod verdict;
 
 pub use analytics::{Group, Trend, duration_distribution, trends};
+pub use durations::DurationShift;
 pub use errors::{ErrorKind, error_analysis};
 pub use explorer::{Sort, TestFilter, TestRow, list_tests};
 pub use narrow::{Narrow, Span};

@@ -1,14 +1,11 @@
 //! One test: everywhere it runs, and what became of it on one branch.
 
+use super::durations::{DurationShift, shifts, timed};
 use super::explorer::{COLUMNS, TABLES, TestRow};
-use crate::history::{
-    gathered::hash,
-    seen::{self, Entry},
-    series::Fact,
-};
+use crate::history::{gathered::hash, seen, series::Fact};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::TeamId;
-use scaledtest_insight::{changepoint::Shift, durations, evidence::Signal, mass_failure::RunCounts, state::Rule};
+use scaledtest_insight::{changepoint::Shift, evidence::Signal, mass_failure::RunCounts, state::Rule};
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
@@ -39,6 +36,11 @@ pub struct Point {
 }
 
 impl Point {
+    /// The order of the runs of a branch.
+    pub(super) fn order(&self) -> (DateTime<Utc>, i32) {
+        (self.at, self.seq)
+    }
+
     /// As the series of its branch see it.
     pub(super) fn fact(&self) -> Fact {
         let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -94,6 +96,8 @@ pub struct Chosen {
     pub evidence: Vec<Evidence>,
     /// Newest first.
     pub changes: Vec<ShiftOf>,
+    /// Newest first.
+    pub durations: Vec<DurationShift>,
 }
 
 /// A way in which a test failed.
@@ -213,21 +217,16 @@ pub async fn test_history(
 ) -> Result<Vec<Seen>, sqlx::Error> {
     let Some(columns) = choose(pool, team, test, wanted).await? else { return Ok(Vec::new()) };
     let entries = seen::decode(&columns.seen);
-    let mut timed = columns.durations.iter().rev();
-    let mut duration = |entry: &Entry| match entry.seen {
-        seen::Seen::Passed => timed.next().and_then(|code| i64::try_from(durations::decode(*code)).ok()),
-        _ => None,
-    };
-    let newest: Vec<(Entry, Option<i64>)> =
-        entries.iter().rev().take(limit as usize).map(|entry| (*entry, duration(entry))).collect();
-    let points = points(pool, columns.branch_id, newest.iter().map(|(entry, _)| entry.seq)).await?;
-    let mut runs: Vec<Seen> = newest
-        .into_iter()
-        .filter_map(|(entry, duration_ms)| {
+    let timed = timed(&entries, &columns.durations);
+    let newest = || entries.iter().rev().take(limit as usize);
+    let points = points(pool, columns.branch_id, newest().map(|entry| entry.seq)).await?;
+    let mut runs: Vec<Seen> = newest()
+        .filter_map(|entry| {
+            let duration_ms = timed.get(&entry.seq).copied().map(i64::from);
             Some(Seen { point: points.get(&entry.seq)?.clone(), seen: entry.seen, duration_ms })
         })
         .collect();
-    runs.sort_by_key(|run| std::cmp::Reverse((run.point.at, run.point.seq)));
+    runs.sort_by_key(|run| std::cmp::Reverse(run.point.order()));
     Ok(runs)
 }
 
@@ -254,24 +253,28 @@ async fn choose(
 }
 
 async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::Error> {
-    let SeriesColumns { branch_id, branch, variant, seen, assessment, .. } = columns;
+    let SeriesColumns { branch_id, branch, variant, seen, durations, assessment } = columns;
     let stored: Option<Stored> = assessment.and_then(|assessment| serde_json::from_value(assessment).ok());
-    let Some(stored) = stored else {
-        let (evidence, changes) = (Vec::new(), Vec::new());
-        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes });
-    };
     let entries = seen::decode(&seen);
+    let timed = timed(&entries, &durations);
+    let Some(stored) = stored else {
+        // Nothing else needs to be known of a test that never failed.
+        let points = points(pool, branch_id, timed.keys().copied()).await?;
+        let (evidence, changes, durations) = (Vec::new(), Vec::new(), shifts(&timed, &points));
+        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations });
+    };
     let points = points(pool, branch_id, entries.iter().map(|entry| entry.seq)).await?;
+    let durations = shifts(&timed, &points);
     let point = |seq: Option<u32>| points.get(&seq?).cloned();
     let evidence =
         stored.evidence.into_iter().filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.seq)? }));
     let changes = stored.changes.into_iter().filter_map(|change| {
         let earliest = point(change.earliest)?;
-        let before = points.values().filter(|point| (point.at, point.seq) < (earliest.at, earliest.seq));
+        let before = points.values().filter(|point| point.order() < earliest.order());
         Some(ShiftOf {
             shift: change.shift,
             at: point(change.seq)?,
-            before: before.max_by_key(|point| (point.at, point.seq)).cloned(),
+            before: before.max_by_key(|point| point.order()).cloned(),
             earliest,
             latest: point(change.latest)?,
             shares: (change.before, change.after),
@@ -284,6 +287,7 @@ async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::
         flip_rate: stored.flip_rate,
         evidence: evidence.collect(),
         changes: changes.collect(),
+        durations,
     })
 }
 

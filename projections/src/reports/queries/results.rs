@@ -208,7 +208,7 @@ async fn list(
     push_columns(&mut query, targets);
     query.push(" from reports.test_result");
     push_where(&mut query, targets, filter);
-    push_order(&mut query, sort, cursor);
+    push_order(&mut query, targets, sort, cursor);
     push_limit(&mut query, page, cursor);
     query.build_query_as().fetch_all(pool).await
 }
@@ -328,18 +328,16 @@ fn push_where(query: &mut QueryBuilder<Postgres>, targets: &[Target], filter: &R
 }
 
 /// The cursor names a row; what it sorts by is looked up again, so that a cursor is small however long a name is.
-fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, cursor: Option<Cursor>) {
+fn push_order(query: &mut QueryBuilder<Postgres>, targets: &[Target], sort: Sort, cursor: Option<Cursor>) {
     let key = sort.key();
     if let Some(Cursor(no, idx)) = cursor {
         let idx = i32::try_from(idx).unwrap_or(i32::MAX);
         if let Some(key) = key {
             query.push(" and (").push(key).push(", report_no, idx) > ((select ").push(key);
-            query
-                .push(" from reports.test_result where report_no = ")
-                .push_bind(no)
-                .push(" and idx = ")
-                .push_bind(idx)
-                .push("), ");
+            query.push(" from reports.test_result where report_no = ").push_bind(no);
+            query.push(" and idx = ").push_bind(idx);
+            // Cursors are the client's to invent: what stands in other reports must not be told by comparing with it.
+            query.push(" and report_no = any(").push_bind(numbers(targets)).push(")), ");
         } else {
             query.push(" and (report_no, idx) > (");
         }

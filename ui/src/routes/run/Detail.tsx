@@ -3,20 +3,22 @@ import type { TestResultDetail } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { History, X } from "lucide-react";
+import type { ReactNode } from "react";
 import { Button } from "../../components/Button.tsx";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { FlakyBadge, StatusText } from "../../components/Status.tsx";
 import { useInertPage, useWide } from "../../hooks.ts";
 import { formatDuration } from "../../lib/format.ts";
 import type { ResultSearch } from "../../lib/search.ts";
-import { resultQuery } from "../../queries.ts";
 import { DetailBody } from "./DetailBody.tsx";
+import type { Source } from "./source.ts";
 
 /**
  * One test. Beside the list on a wide screen, where the list keeps the focus so that the arrow keys go on;
  * over everything on a small one.
  */
 export function Detail(props: {
+  source: Source;
   reportId: string;
   resultId: string;
   /** Of the run, for the test's history on it. */
@@ -27,7 +29,7 @@ export function Detail(props: {
   const wide = useWide();
   useInertPage(!wide);
   const Title = wide ? "h2" : "h1";
-  const query = useQuery(resultQuery(props.reportId, props.resultId));
+  const query = useQuery(props.source.result(props.reportId, props.resultId));
   return (
     <Radix.Root open modal={!wide} onOpenChange={(open) => { if (!open) props.onClose(); }}>
       <Radix.Portal>
@@ -43,7 +45,11 @@ export function Detail(props: {
               <Radix.Title asChild>
                 <Title className="text-[15px] leading-snug font-semibold [overflow-wrap:anywhere]">{query.data?.name ?? "Test"}</Title>
               </Radix.Title>
-              {query.data && <Heading result={query.data} branch={props.branch} onFilter={props.onFilter} />}
+              {query.data && (
+                <Heading result={query.data} onFilter={props.onFilter}>
+                  {props.source.hasHistory && <HistoryLink testId={query.data.test_id} branch={props.branch} />}
+                </Heading>
+              )}
             </div>
             <Radix.Close asChild>
               <Button look="ghost" small aria-label="Close test" title="Close (Escape)" className="w-8"><X aria-hidden size={17} /></Button>
@@ -62,7 +68,7 @@ export function Detail(props: {
   );
 }
 
-function Heading({ result, branch, onFilter }: { result: TestResultDetail; branch: string | undefined; onFilter: (change: Partial<ResultSearch>) => void }) {
+function Heading({ result, onFilter, children }: { result: TestResultDetail; onFilter: (change: Partial<ResultSearch>) => void; children: ReactNode }) {
   const suite = result.suite.join(" > ");
   const place = result.file_path && `${result.file_path}${result.line ? `:${String(result.line)}` : ""}`;
   return (
@@ -74,7 +80,7 @@ function Heading({ result, branch, onFilter }: { result: TestResultDetail; branc
         {result.retries > 0 && <span>{result.retries === 1 ? "1 retry" : `${String(result.retries)} retries`}</span>}
         {result.browser && <span>{result.browser}</span>}
         {result.device && <span>{result.device}</span>}
-        <HistoryLink testId={result.test_id} branch={branch} />
+        {children}
       </p>
       {suite && (
         <p>

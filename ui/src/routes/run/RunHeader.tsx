@@ -1,42 +1,17 @@
 import type { Diagnostic, Report, RunDetail } from "@scaledtest/sdk";
 import { useMutation, useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ChevronRight, Download, GitCompareArrows } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { Download, GitCompareArrows } from "lucide-react";
 import { Button, buttonClass } from "../../components/Button.tsx";
 import { ExportMenu } from "../../components/ExportMenu.tsx";
 import { ErrorBox, messageOf } from "../../components/States.tsx";
-import { Counts, PartialBadge, RunStatusIcon, runStatus, StatusBar, statusLabel } from "../../components/Status.tsx";
-import { Time } from "../../components/Time.tsx";
 import { saveFile } from "../../lib/download.ts";
-import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
+import { formatCount } from "../../lib/format.ts";
 import { reportQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
-import { Origin } from "../reports/RunRow.tsx";
 import { KeepButton, KeptNote } from "./Keep.tsx";
-
-function Tile({ label, children }: { label: string; children: ReactNode }) {
-  return (
-    <div className="panel px-3 py-2">
-      <dt className="text-xs text-muted-foreground">{label}</dt>
-      <dd className="font-semibold whitespace-nowrap sm:text-lg">{children}</dd>
-    </div>
-  );
-}
-
-/** A part that most readers do not need; it is not made before it is opened. */
-function Disclosure({ title, children }: { title: string; children: ReactNode }) {
-  const [open, setOpen] = useState(false);
-  return (
-    <details className="panel group min-w-0" onToggle={(event) => { setOpen(event.currentTarget.open); }}>
-      <summary className="flex items-center gap-1.5 rounded-lg px-3 py-2 font-medium">
-        <ChevronRight aria-hidden size={15} className="transition-transform group-open:rotate-90" />
-        {title}
-      </summary>
-      {open && <div className="border-t px-3 py-2.5">{children}</div>}
-    </details>
-  );
-}
+import { Disclosure, Figures, ReportList, RunOrigin, RunTitle } from "./parts.tsx";
+import { ShareButton } from "./ShareDialog.tsx";
 
 function DownloadButton({ report }: { report: Report }) {
   const download = useMutation({
@@ -51,26 +26,6 @@ function DownloadButton({ report }: { report: Report }) {
         Original
       </Button>
     </span>
-  );
-}
-
-function ReportList({ reports }: { reports: Report[] }) {
-  return (
-    <ul className="divide-y">
-      {reports.map((report) => (
-        <li key={report.id} className="flex flex-wrap items-center gap-x-4 gap-y-1.5 py-2 first:pt-0 last:pb-0">
-          <span className="font-medium">
-            {report.tool_name} {report.tool_version}
-            {report.shard_id && <span className="ml-2 font-normal text-muted-foreground">shard {report.shard_id}{report.shards ? ` of ${String(report.shards)}` : ""}</span>}
-          </span>
-          {report.partial && <PartialBadge />}
-          <Counts summary={report.summary} />
-          <span className="sr-only">{plural(report.summary.tests, "test")}</span>
-          <Time iso={report.received_at} className="text-[13px] text-muted-foreground" />
-          <span className="ml-auto"><DownloadButton report={report} /></span>
-        </li>
-      ))}
-    </ul>
   );
 }
 
@@ -132,7 +87,7 @@ function environmentOf(reports: Report[]): [string, unknown][] {
 }
 
 export function RunHeader({ run }: { run: RunDetail }) {
-  const { summary, report_list: reports } = run;
+  const { report_list: reports } = run;
   const environment = environmentOf(reports);
   return (
     <>
@@ -140,11 +95,7 @@ export function RunHeader({ run }: { run: RunDetail }) {
         <Link to="/reports" search={{ project: run.project }} className="underline-offset-2 hover:underline">{run.project}</Link>
       </nav>
       <div className="mb-3 flex flex-wrap items-start gap-x-3 gap-y-1">
-        <h1 className="flex min-w-0 items-center gap-2 text-xl font-semibold tracking-tight">
-          <RunStatusIcon run={run} size={20} />
-          <span className="break-words">{run.name}</span>
-          {run.partial && <PartialBadge />}
-        </h1>
+        <RunTitle run={run} />
         <div className="ml-auto flex flex-wrap items-center gap-2">
           <KeepButton run={run} />
           <ExportMenu
@@ -155,30 +106,19 @@ export function RunHeader({ run }: { run: RunDetail }) {
               { label: "CTRF", note: "Everything, with traces and steps", name: `run-${run.id}.ctrf.json`, get: () => client.exports.runCtrf(run.id) },
             ]}
           />
+          <ShareButton runId={run.id} />
           <Link to="/reports/compare" search={{ head: run.id }} className={buttonClass("plain", true)}>
             <GitCompareArrows aria-hidden size={14} />
             Compare with…
           </Link>
         </div>
-        <p className="flex w-full flex-wrap items-center gap-x-4 gap-y-1 text-[13px] text-muted-foreground">
-          <Origin run={run} />
-          <span>{run.tools.join(", ")}</span>
-          <Time iso={run.run_at} />
-        </p>
+        <RunOrigin run={run} />
       </div>
       <KeptNote run={run} />
-      <dl className="mb-3 grid grid-cols-3 gap-2 sm:grid-cols-6">
-        <Tile label="Outcome">{statusLabel(runStatus(summary))}</Tile>
-        <Tile label="Tests">{formatCount(summary.tests)}</Tile>
-        <Tile label="Failed"><span className={summary.failed > 0 ? "text-failed" : undefined}>{formatCount(summary.failed)}</span></Tile>
-        <Tile label="Flaky"><span className={summary.flaky > 0 ? "text-flaky" : undefined}>{formatCount(summary.flaky)}</span></Tile>
-        <Tile label="Pass rate">{formatShare(summary.passed, summary.passed + summary.failed)}</Tile>
-        <Tile label="Duration">{formatDuration(summary.duration_ms)}</Tile>
-      </dl>
-      <StatusBar summary={summary} className="mb-3" />
+      <Figures summary={run.summary} />
       <div className="mb-5 grid items-start gap-2 lg:grid-cols-3">
         <Disclosure title={reports.length === 1 ? "Report" : `Reports (${String(reports.length)})`}>
-          <ReportList reports={reports} />
+          <ReportList reports={reports} action={(report) => <DownloadButton report={report} />} />
         </Disclosure>
         {environment.length > 0 && (
           <Disclosure title="Environment"><Environment values={environment} /></Disclosure>

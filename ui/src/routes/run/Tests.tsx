@@ -1,26 +1,34 @@
-import type { RunDetail, TestResult } from "@scaledtest/sdk";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import type { Summary, TestResult } from "@scaledtest/sdk";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { useSlash } from "../../hooks.ts";
 import { plural } from "../../lib/format.ts";
-import { readResultSearch, readTestRef, toResultFilter, type ResultSearch } from "../../lib/search.ts";
+import { readTestRef, toResultFilter, type ResultSearch } from "../../lib/search.ts";
 import { Detail } from "./Detail.tsx";
+import type { Source } from "./source.ts";
 import { TestList } from "./TestList.tsx";
 import { Toolbar } from "./Toolbar.tsx";
 import { placeOf, useResults, type Range } from "./useResults.ts";
 
 export const refOf = (result: TestResult) => `${result.report_id}.${result.id}`;
 
-/** The tests of a run: filters, the virtual list, and the open test beside it. All of it is in the URL. */
-export function Tests({ run }: { run: RunDetail }) {
-  const search = useSearch({ from: "/app/in-team/runs/$runId" });
-  const navigate = useNavigate({ from: "/runs/$runId" });
+interface Props {
+  source: Source;
+  summary: Summary;
+  /** Of the run, for the tests' histories on it. */
+  branch: string | undefined;
+  /** Filters and the open test, as they stand in the page's URL. */
+  search: ResultSearch;
+  onChange: (change: Partial<ResultSearch>) => void;
+}
+
+/** The tests of a run: filters, the virtual list, and the open test beside it. */
+export function Tests({ source, summary, branch, search, onChange }: Props) {
   const field = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLDivElement>(null);
   const [range, setRange] = useState<Range>({ first: 0, last: 0 });
   const filter = toResultFilter(search);
-  const { head, total, pages, broken, at } = useResults(run.id, filter, range);
+  const { head, total, pages, broken, at } = useResults(source, filter, range);
   const open = readTestRef(search.test);
   useSlash(useCallback(() => { field.current?.focus(); }, []));
 
@@ -34,16 +42,13 @@ export function Tests({ run }: { run: RunDetail }) {
     if (section.current && section.current.getBoundingClientRect().top < 0) section.current.scrollIntoView();
   }, [selection]);
 
-  const change = (next: Partial<ResultSearch>) => {
-    void navigate({ search: (now) => readResultSearch({ ...now, ...next }), replace: true, resetScroll: false });
-  };
-  const show = (result: TestResult | undefined) => { change({ test: result && refOf(result) }); };
+  const show = (result: TestResult | undefined) => { onChange({ test: result && refOf(result) }); };
 
   return (
     <section ref={section} aria-labelledby="tests" className="panel min-w-0 [overflow-anchor:none]">
       <h2 id="tests" className="sr-only">Tests</h2>
       <div className="z-20 rounded-t-lg bg-card lg:sticky lg:top-0">
-        <Toolbar summary={run.summary} search={search} field={field} onChange={change} />
+        <Toolbar summary={summary} search={search} field={field} onChange={onChange} />
       </div>
       <p role="status" className="sr-only">{head.isSuccess ? `${plural(total, "test")} shown` : "Loading tests"}</p>
       {head.isPending && <Skeleton rows={10} className="border-0" />}
@@ -68,10 +73,11 @@ export function Tests({ run }: { run: RunDetail }) {
       {open && (
         <Detail
           key={search.test}
+          source={source}
           reportId={open.reportId}
           resultId={open.resultId}
-          branch={run.branch ?? undefined}
-          onFilter={change}
+          branch={branch}
+          onFilter={onChange}
           onClose={() => {
             show(undefined);
             list.current?.focus({ preventScroll: true });

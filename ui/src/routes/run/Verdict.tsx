@@ -1,7 +1,7 @@
 import type { FailureVerdict, JudgedTest, RunDetail, RunOutcome, RunVerdict } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { CircleAlert, CircleCheck, CircleMinus, CloudOff, GitBranch, Sparkles, Ticket, TrendingDown, VolumeX, Zap, type LucideIcon } from "lucide-react";
+import { CircleAlert, CircleCheck, CircleDashed, CircleMinus, CloudOff, GitBranch, Sparkles, Ticket, TrendingDown, VolumeX, Zap, type LucideIcon } from "lucide-react";
 import { useState } from "react";
 import { Badge, type Tone } from "../../components/Badge.tsx";
 import { Button } from "../../components/Button.tsx";
@@ -19,6 +19,7 @@ const STATES: Record<RunOutcome, { icon: LucideIcon; text: string }> = {
   mergeable: { icon: CircleCheck, text: "text-passed" },
   neutral: { icon: CircleMinus, text: "text-muted-foreground" },
   regressions: { icon: CircleAlert, text: "text-failed" },
+  pending: { icon: CircleDashed, text: "text-muted-foreground" },
 };
 
 const LOOKS: Record<FailureVerdict, { icon: LucideIcon; tone: Tone }> = {

@@ -1,6 +1,7 @@
 import type { ResultFilter, TestResult } from "@scaledtest/sdk";
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
-import { RESULT_PAGE, resultPageQuery } from "../../queries.ts";
+import { RESULT_PAGE } from "../../queries.ts";
+import type { Source } from "./source.ts";
 
 /** Rows fetched before and after those on screen. */
 const AROUND = 150;
@@ -19,11 +20,11 @@ export function pagesOf(range: Range, total: number): number[] {
 }
 
 /** The tests of a run that are on screen. The first page is always there: it says how many there are. */
-export function useResults(runId: string, filter: ResultFilter, range: Range) {
-  const head = useQuery({ ...resultPageQuery(runId, filter, 0), placeholderData: keepPreviousData });
+export function useResults(source: Source, filter: ResultFilter, range: Range) {
+  const head = useQuery({ ...source.page(filter, 0), placeholderData: keepPreviousData });
   const total = head.data?.total ?? 0;
   const numbers = pagesOf(range, total);
-  const rest = useQueries({ queries: numbers.map((page) => resultPageQuery(runId, filter, page)) });
+  const rest = useQueries({ queries: numbers.map((page) => source.page(filter, page)) });
 
   const pages = new Map<number, TestResult[]>();
   if (head.data) pages.set(0, head.data.results);

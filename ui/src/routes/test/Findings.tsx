@@ -1,5 +1,4 @@
-import type { ChosenSeries, Evidence, HistoryChange, HistoryPoint } from "@scaledtest/sdk";
-import { Link } from "@tanstack/react-router";
+import type { ChosenSeries, Evidence, HistoryChange } from "@scaledtest/sdk";
 import { GitCommitHorizontal, Repeat2, TrendingDown, TrendingUp, Zap, type LucideIcon } from "lucide-react";
 import { useState } from "react";
 import { Button } from "../../components/Button.tsx";
@@ -8,21 +7,15 @@ import { Time } from "../../components/Time.tsx";
 import { cx } from "../../lib/cx.ts";
 import { formatPercent, changeSentence, signalWords } from "../../lib/insight.ts";
 import { shortCommit } from "../../lib/format.ts";
+import { Places, RunLink } from "./places.tsx";
 
 const SHOWN = 5;
 
 const SIGNS: Record<Evidence["signal"], LucideIcon> = { attempt: Repeat2, commit: GitCommitHorizontal, flip: Zap };
 
-const link = "text-primary underline underline-offset-2";
-
-function RunLink({ point, name, children }: { point: HistoryPoint; name: string; children: string }) {
-  return <Link to="/runs/$runId" params={{ runId: point.run_id }} search={{ q: name }} className={link}>{children}</Link>;
-}
-
 function Change({ change, name }: { change: HistoryChange; name: string }) {
   const bad = change.shift === "started_failing" || change.shift === "worse";
   const Icon = bad ? TrendingDown : TrendingUp;
-  const wide = change.earliest.report_id !== change.latest.report_id;
   return (
     <li className="flex items-start gap-2.5 px-4 py-2.5">
       <Icon aria-hidden size={16} className={cx("mt-0.5 shrink-0", bad ? "text-failed" : "text-passed")} />
@@ -31,15 +24,7 @@ function Change({ change, name }: { change: HistoryChange; name: string }) {
         <p className="flex flex-wrap gap-x-3 gap-y-0.5 text-[13px] text-muted-foreground">
           <Time iso={change.at.at} />
           <span>failures {formatPercent(change.before * 100)} → {formatPercent(change.after * 100)}</span>
-          {wide ? (
-            <>
-              <RunLink point={change.earliest} name={name}>earliest run</RunLink>
-              <RunLink point={change.at} name={name}>likeliest run</RunLink>
-              <RunLink point={change.latest} name={name}>latest run</RunLink>
-            </>
-          ) : (
-            <RunLink point={change.at} name={name}>first run with it</RunLink>
-          )}
+          <Places change={change} name={name} />
         </p>
       </div>
     </li>

@@ -58,7 +58,7 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
         {series && <StatePanel series={series} chosen={ofSeries} />}
         {history.isPending && series && <Skeleton rows={3} className="mb-6" />}
         {history.isError && !history.data && <div className="mb-6"><ErrorBox title="The runs could not be loaded" error={history.error} retry={() => void history.refetch()} /></div>}
-        {history.data && history.data.length > 0 && <Timeline runs={history.data} name={test.name} />}
+        {history.data && history.data.length > 0 && <Timeline runs={history.data} changes={ofSeries?.duration_changes ?? []} name={test.name} />}
         {ofSeries && <Findings chosen={ofSeries} name={test.name} />}
         {test.errors.length > 0 && (
           <Section title="Errors" note="What this test failed with, on any branch; the most frequent first." bare>

@@ -1,4 +1,4 @@
-import type { HistoryRun } from "@scaledtest/sdk";
+import type { DurationChange, HistoryRun } from "@scaledtest/sdk";
 import { Link } from "@tanstack/react-router";
 import { useState, type KeyboardEvent } from "react";
 import { BARS, StripLegend } from "../../components/HistoryStrip.tsx";
@@ -8,6 +8,7 @@ import { areaPath, linePath } from "../../lib/chart.ts";
 import { cx } from "../../lib/cx.ts";
 import { formatAbsolute, formatDuration, shortCommit } from "../../lib/format.ts";
 import { describeOutcomes, OUTCOME_WORDS } from "../../lib/insight.ts";
+import { DurationChanges } from "./DurationChanges.tsx";
 
 /** Of a bar at most, with the gap after it, in pixels. */
 const STEP = 18;
@@ -23,7 +24,7 @@ function describeRun(run: HistoryRun): string {
 }
 
 /** The newest runs as bars, each leading to its run; below them how long each took. */
-export function Timeline({ runs, name }: { runs: HistoryRun[]; name: string }) {
+export function Timeline({ runs, changes, name }: { runs: HistoryRun[]; changes: DurationChange[]; name: string }) {
   const most = useMedia("(min-width: 48rem)") ? WIDE : NARROW;
   const shown = runs.slice(0, most).reverse();
   const [seen, setSeen] = useState(-1);
@@ -67,10 +68,11 @@ export function Timeline({ runs, name }: { runs: HistoryRun[]; name: string }) {
           </li>
         ))}
       </ol>
-      <Durations runs={shown} />
+      <Durations runs={shown} changes={changes} />
       <p aria-hidden className="mt-1.5 flex min-h-5 justify-between gap-4 text-[13px] text-muted-foreground" style={{ maxWidth: run ? undefined : widthOf(shown.length) }}>
         {run ? <span className="text-foreground">{describeRun(run)}</span> : <><span>older</span><span>newest</span></>}
       </p>
+      <DurationChanges changes={changes} name={name} />
     </Section>
   );
 }
@@ -79,17 +81,19 @@ const widthOf = (bars: number) => Math.max(120, bars * STEP - 2);
 
 const HEIGHT = 32;
 
-/** How long the runs took, under their bars. */
-function Durations({ runs }: { runs: HistoryRun[] }) {
+/** How long the runs took, under their bars; a dashed line where that changed. */
+function Durations({ runs, changes }: { runs: HistoryRun[]; changes: DurationChange[] }) {
   const longest = Math.max(0, ...runs.map(({ duration_ms }) => duration_ms ?? 0));
   if (longest === 0) return null;
   const places = runs.map(({ duration_ms: ms }, index) => (ms == null ? undefined : { x: index + 0.5, y: HEIGHT - 2 - (ms / longest) * (HEIGHT - 4) }));
+  const marks = changes.map(({ at }) => runs.findIndex(({ report_id }) => report_id === at.report_id)).filter((place) => place > 0);
   return (
     <div className="mt-3">
       <p className="text-xs text-muted-foreground">Duration, up to {formatDuration(longest)}</p>
       <svg aria-hidden viewBox={`0 0 ${String(runs.length)} ${String(HEIGHT)}`} preserveAspectRatio="none" className="mt-1 block h-8 w-full" style={{ maxWidth: widthOf(runs.length) }}>
         <path d={areaPath(places, HEIGHT)} className="fill-primary opacity-10" />
         <path d={linePath(places)} vectorEffect="non-scaling-stroke" strokeWidth={1.5} strokeLinejoin="round" strokeLinecap="round" className="fill-none stroke-primary" />
+        {marks.map((place) => <path key={place} d={`M${String(place)} 0V${String(HEIGHT)}`} vectorEffect="non-scaling-stroke" strokeWidth={1} strokeDasharray="3 2" className="stroke-muted-foreground" />)}
       </svg>
     </div>
   );

@@ -164,6 +164,24 @@ pub struct Change {
     pub after: f64,
 }
 
+/// Where a test began to take longer, or less long.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DurationChange {
+    /// The first run of the new duration, most likely.
+    pub at: Point,
+    /// The last run that is surely of the old duration (99 %): it happened after this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_run: Option<Point>,
+    /// The first run of the new duration, at the earliest (99 %).
+    pub earliest: Point,
+    /// The first run of the new duration, at the latest (99 %).
+    pub latest: Point,
+    /// Median before, within 6 %.
+    pub before_ms: i64,
+    /// Median after, within 6 %.
+    pub after_ms: i64,
+}
+
 /// Why a series is in its state.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Chosen {
@@ -181,6 +199,8 @@ pub struct Chosen {
     pub evidence: Vec<Evidence>,
     /// Newest first; at most 10.
     pub changes: Vec<Change>,
+    /// Among the newest 50 runs that passed at once, newest first.
+    pub duration_changes: Vec<DurationChange>,
 }
 
 /// A way in which a test failed.

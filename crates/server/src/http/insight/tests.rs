@@ -15,7 +15,7 @@ use scaledtest_insight::State as TestState;
 use scaledtest_projections::{
     history::{
         Last,
-        queries::{self, Chosen, Point, Sort, TestFilter, TestRow},
+        queries::{self, Chosen, DurationShift, Point, Sort, TestFilter, TestRow},
         seen::Seen,
     },
     quarantine::queries::{Active, active_of},
@@ -259,6 +259,20 @@ fn chosen(chosen: Chosen) -> dto::Chosen {
                 after: change.shares.1,
             })
             .collect(),
+        duration_changes: chosen.durations.into_iter().map(duration_change).collect(),
+    }
+}
+
+fn duration_change(shift: DurationShift) -> dto::DurationChange {
+    // Medians of what fits into 32 bits.
+    let ms = |median: f64| median.round() as i64;
+    dto::DurationChange {
+        at: point(shift.at),
+        after_run: shift.before.map(point),
+        earliest: point(shift.earliest),
+        latest: point(shift.latest),
+        before_ms: ms(shift.medians_ms.0),
+        after_ms: ms(shift.medians_ms.1),
     }
 }
 

@@ -9,7 +9,7 @@ mod results;
 mod show;
 mod upload;
 
-pub(super) use convert::{report, run};
+pub(super) use convert::{pages, report, result_detail, run};
 pub(super) use results::listing as results_listing;
 pub(super) use show::{filter, page};
 

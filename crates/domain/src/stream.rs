@@ -28,13 +28,15 @@ pub enum Kind {
     Quarantine,
     /// A project's quarantine policy: its id is the project's.
     Policy,
+    /// What a renamed test is called now: its id follows from the project and the old test.
+    Alias,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -46,6 +48,7 @@ impl Kind {
         Self::Evaluation,
         Self::Quarantine,
         Self::Policy,
+        Self::Alias,
         Self::Claim,
     ];
 
@@ -63,6 +66,7 @@ impl Kind {
             Self::Evaluation => "evaluation",
             Self::Quarantine => "quarantine",
             Self::Policy => "policy",
+            Self::Alias => "alias",
             Self::Claim => "claim",
         }
     }

@@ -99,6 +99,7 @@ impl<'a> Changes<'a> {
             | Event::Evaluation(_)
             | Event::Quarantine(_)
             | Event::Policy(_)
+            | Event::Alias(_)
             | Event::Claim(_) => {}
         }
         Ok(())

@@ -39,6 +39,7 @@ impl Projection for Audit {
             Kind::Gate,
             Kind::Quarantine,
             Kind::Policy,
+            Kind::Alias,
         ]
     }
 

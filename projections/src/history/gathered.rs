@@ -1,10 +1,12 @@
 //! Reports on their way into the tables: numbered on their branches, read result by result, folded into series.
 
 use super::{
+    aliases::{Aliases, settle},
+    parts,
     place::Place,
     said::Said,
     series::{Fact, Facts, Key, Series},
-    stored::{self, Failed},
+    stored::{self, Failed, Table},
     sums::Sums,
 };
 use crate::copy::saturate;
@@ -18,7 +20,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 use uuid::Uuid;
 
@@ -52,6 +54,8 @@ impl<'a> Gathered<'a> {
         // Those that are gone too: so that the others have the same numbers whenever they are replayed.
         stored::number(conn, &mut self.reports).await?;
         self.reports.retain(|taken| !matches!(taken.body, Body::Gone));
+        let projects: BTreeSet<Uuid> = self.reports.iter().map(|taken| taken.report.project.0).collect();
+        let aliases = Aliases::load(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
         let mut round = Round::default();
         for index in 0..self.reports.len() {
             let mut idx = 0;
@@ -63,11 +67,11 @@ impl<'a> Gathered<'a> {
                     idx += 1;
                 }
                 if round.results.len() >= ROUND {
-                    std::mem::take(&mut round).write(conn, &self.reports).await?;
+                    std::mem::take(&mut round).write(conn, &self.reports, &aliases).await?;
                 }
             }
         }
-        round.write(conn, &self.reports).await?;
+        round.write(conn, &self.reports, &aliases).await?;
         stored::insert_facts(conn, &self.reports).await?;
         stored::add_sums(conn, &self.reports).await
     }
@@ -132,14 +136,21 @@ impl Round {
         self.results.push((report, idx, said));
     }
 
-    async fn write(self, conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
+    async fn write(
+        self,
+        conn: &mut PgConnection,
+        reports: &[Taken<'_>],
+        aliases: &Aliases,
+    ) -> Result<(), ApplyError> {
         if self.results.is_empty() {
             return Ok(());
         }
         let mut keys: Vec<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut series = stored::load_series(conn, &keys).await?;
+        let (joined, alone): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
+        let mut series = stored::load_series(conn, Table::Series, &alone).await?;
+        series.append(&mut stored::load_series(conn, Table::Part, &joined).await?);
         let mut tests = HashMap::new();
         let mut failures = Vec::new();
         for (report, idx, said) in &self.results {
@@ -150,13 +161,24 @@ impl Round {
             });
             one.push(super::seen::Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
             if let Some(failure) = &said.failure {
-                failures.push(Failed { taken, idx: *idx, key, failure });
+                let (reported, key) = (key.test, Key { test: aliases.target(key.test), ..key });
+                failures.push(Failed { taken, idx: *idx, key, reported, failure });
             }
         }
         stored::insert_tests(conn, &tests).await?;
+        if !joined.is_empty() {
+            let parts: Vec<&Series> = series.values().filter(|one| aliases.has(one.key.test)).collect();
+            parts::upsert(conn, &parts).await?;
+            series.retain(|key, _| !aliases.has(key.test));
+            let together = parts::together(conn, aliases, joined.iter().copied()).await?;
+            series.extend(together.into_iter().map(|one| (one.key, one)));
+        }
         let facts = FactsOf::load(conn, series.values(), reports).await?;
         let derived = series.values().map(|one| (one, one.derive(facts.of(one)))).collect::<Vec<_>>();
         stored::upsert_series(conn, &derived).await?;
+        if !joined.is_empty() {
+            settle(conn, aliases, &joined.iter().map(|key| key.test).collect::<Vec<_>>()).await?;
+        }
         stored::insert_failures(conn, &failures).await
     }
 }

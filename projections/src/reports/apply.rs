@@ -38,6 +38,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Evaluation(_)
                 | Event::Quarantine(_)
                 | Event::Policy(_)
+                | Event::Alias(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }

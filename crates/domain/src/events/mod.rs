@@ -4,6 +4,7 @@
 //! `#[serde(default)]`; a change of shape bumps the version and adds an arm to the kind's `upcast`; a change of meaning is
 //! a new event. Every name and version ever written has a golden file in `crates/domain/tests/golden`.
 
+pub mod alias;
 pub mod claim;
 pub mod evaluation;
 pub mod gate;
@@ -90,6 +91,8 @@ pub enum Event {
     Quarantine(quarantine::Event),
     /// Of a project's quarantine policy.
     Policy(policy::Event),
+    /// Of a renamed test.
+    Alias(alias::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -109,6 +112,7 @@ impl Event {
             (Kind::Evaluation, evaluation::Event::WIRE),
             (Kind::Quarantine, quarantine::Event::WIRE),
             (Kind::Policy, policy::Event::WIRE),
+            (Kind::Alias, alias::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -132,6 +136,7 @@ impl Event {
             Self::Evaluation(event) => event.encode(),
             Self::Quarantine(event) => event.encode(),
             Self::Policy(event) => event.encode(),
+            Self::Alias(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -153,6 +158,7 @@ impl Event {
             Kind::Evaluation => Self::Evaluation(evaluation::Event::decode(raw)?),
             Kind::Quarantine => Self::Quarantine(quarantine::Event::decode(raw)?),
             Kind::Policy => Self::Policy(policy::Event::decode(raw)?),
+            Kind::Alias => Self::Alias(alias::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

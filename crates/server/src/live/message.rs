@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{evaluation, gate, policy, project, quarantine, report, team, token},
+    events::{alias, evaluation, gate, policy, project, quarantine, report, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -91,6 +91,15 @@ fn facts(event: &Event) -> Option<Value> {
             json!({"quarantine_id": released.quarantine, "why": released.why})
         }
         Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
+        Event::Alias(alias::Event::Accepted(joined)) => {
+            json!({"project_id": joined.project, "from": joined.from, "to": joined.to})
+        }
+        Event::Alias(alias::Event::Dismissed(two)) => {
+            json!({"project_id": two.project, "from": two.from, "to": two.to})
+        }
+        Event::Alias(alias::Event::Removed(two)) => {
+            json!({"project_id": two.project, "from": two.from, "to": two.to})
+        }
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_) | Event::Invitation(_) | Event::Publisher(_) | Event::Claim(_) => return None,
     })

@@ -93,6 +93,7 @@ const OTHERS: Record<string, () => unknown[][]> = {
   member: () => [keys.team(), keys.members()],
   invitation: () => [keys.invitations()],
   publisher: () => [keys.publishers()],
+  alias: () => [keys.insight()],
   quarantine: () => [keys.insight()],
   quarantine_policy: () => [keys.insight()],
 };

@@ -13,6 +13,7 @@ import { readTestsSearch, toTestFilter, type TestsSearch } from "../../lib/insig
 import { projectsQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 import { Filters } from "./Filters.tsx";
+import { RenameHint } from "./RenameHint.tsx";
 import { TestTable } from "./TestTable.tsx";
 
 /** Every test of the team with its latest state. */
@@ -53,6 +54,7 @@ export function TestsPage() {
         )}
       </PageHeader>
       <Filters search={search} field={field} sortable={!wide} onChange={change} />
+      <RenameHint project={search.project ?? (projects.length === 1 ? projects[0]?.name : undefined)} />
       <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "test")} found` : "Loading tests"}</p>
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && <Skeleton rows={10} />}

@@ -135,8 +135,7 @@ mod tests {
     fn accepted(to: &str) -> Box<Accepted> {
         let named = |name: &str| Named { name: name.into(), suite: Vec::new(), file_path: None };
         let (alias, project, user) = ids();
-        let evidence =
-            Evidence { from: named("old"), to: named(to), similarity: 0.9, reason: Reason::Similar };
+        let evidence = Evidence { from: named("old"), to: named(to), similarity: 0.9, reason: Reason::Similar };
         Box::new(Accepted { alias, project, from: test("old"), to: test(to), user, evidence })
     }
 

@@ -61,7 +61,13 @@ async fn events_become_these_rows() {
 enum Op {
     Project(usize),
     Owners(usize, usize),
-    Upload { report: usize, project: usize, key: Option<usize>, branch: Option<usize>, results: Vec<(u8, bool)> },
+    Upload {
+        report: usize,
+        project: usize,
+        key: Option<usize>,
+        branch: Option<usize>,
+        results: Vec<(u8, bool)>,
+    },
     Delete(usize),
     /// Of a project: a test becomes another one, or is separated from what it became.
     Join(usize, usize, usize),
@@ -342,7 +348,8 @@ fn a_renamed_test_has_the_history_that_it_would_have_had() {
         let joined = with_aliases(suite(&reports, two), vec![(at, accepted.clone())]);
         let undone = with_aliases(suite(&reports, two), vec![(at, accepted), (at.max(until), removed)]);
         runtime.block_on(async {
-            let one = applied(&database.pool, "history", &format!("always{case}"), &[&suite(&reports, |_| "new")]).await;
+            let one =
+                applied(&database.pool, "history", &format!("always{case}"), &[&suite(&reports, |_| "new")]).await;
             let two_of = applied(&database.pool, "history", &format!("two{case}"), &[&suite(&reports, two)]).await;
             let joined: Vec<_> = joined.chunks(size).collect();
             let joined = applied(&database.pool, "history", &format!("joined{case}"), &joined).await;

@@ -215,8 +215,7 @@ async fn groups(pool: &PgPool, team: TeamId, run: RunId, scoped: bool) -> Result
 
 /// What scopes need of tests of a run, which the histories don't carry.
 async fn places(pool: &PgPool, team: TeamId, run: RunId, tests: &[Uuid]) -> Result<HashMap<Uuid, Named>, sqlx::Error> {
-    let sql =
-        format!("select distinct on ({TEST_ID}) {TEST_ID} as test_id, {TEST} {RESULTS} and {TEST_ID} = any($3)");
+    let sql = format!("select distinct on ({TEST_ID}) {TEST_ID} as test_id, {TEST} {RESULTS} and {TEST_ID} = any($3)");
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + &format!(" order by {TEST_ID}")));
     let rows: Vec<Placed> = query.bind(run.0).bind(team.0).bind(tests).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.test_id, row.test.into())).collect())

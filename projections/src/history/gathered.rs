@@ -136,12 +136,7 @@ impl Round {
         self.results.push((report, idx, said));
     }
 
-    async fn write(
-        self,
-        conn: &mut PgConnection,
-        reports: &[Taken<'_>],
-        aliases: &Aliases,
-    ) -> Result<(), ApplyError> {
+    async fn write(self, conn: &mut PgConnection, reports: &[Taken<'_>], aliases: &Aliases) -> Result<(), ApplyError> {
         if self.results.is_empty() {
             return Ok(());
         }

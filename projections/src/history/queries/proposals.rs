@@ -68,14 +68,17 @@ pub async fn propose(pool: &PgPool, team: TeamId, project: ProjectId) -> Result<
             .fetch_all(pool)
             .await?;
     let dismissed: HashSet<(Uuid, Uuid)> = dismissed.into_iter().collect();
-    let ids: Vec<Uuid> = groups.iter().flat_map(|group| group.vanished.iter().chain(&group.appeared)).copied().collect();
+    let ids: Vec<Uuid> =
+        groups.iter().flat_map(|group| group.vanished.iter().chain(&group.appeared)).copied().collect();
     let names = named(pool, team, project, &ids).await?;
     let mut list: Vec<Proposal> = Vec::new();
     for group in &groups {
         for (from, to, pair) in compare(group, &names) {
             let is_taken = list.iter().any(|other| other.to.0 == to || other.from.0 == from);
             let (Some(old), Some(new)) = (tests.get(&from), tests.get(&to)) else { continue };
-            let (Some(last), Some(first)) = (steps.points.get(&old.last), steps.points.get(&new.first)) else { continue };
+            let (Some(last), Some(first)) = (steps.points.get(&old.last), steps.points.get(&new.first)) else {
+                continue;
+            };
             if is_taken || dismissed.contains(&(from, to)) {
                 continue;
             }
@@ -179,13 +182,12 @@ impl Test {
 }
 
 async fn tests(pool: &PgPool, branch: Uuid, steps: &Steps) -> Result<HashMap<Uuid, Test>, sqlx::Error> {
-    let rows: Vec<(Uuid, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
-        "select test_id, seen, first_at from history.series where branch_id = $1 and last_seq >= $2",
-    )
-    .bind(branch)
-    .bind(i32::try_from(steps.first).unwrap_or(i32::MAX))
-    .fetch_all(pool)
-    .await?;
+    let rows: Vec<(Uuid, Vec<u8>, DateTime<Utc>)> =
+        sqlx::query_as("select test_id, seen, first_at from history.series where branch_id = $1 and last_seq >= $2")
+            .bind(branch)
+            .bind(i32::try_from(steps.first).unwrap_or(i32::MAX))
+            .fetch_all(pool)
+            .await?;
     let began = steps.points.values().map(|point| point.at).min();
     let mut tests: HashMap<Uuid, Test> = HashMap::with_capacity(rows.len());
     for (id, seen, first_at) in rows {

@@ -53,7 +53,7 @@ function Form({ test, onClose }: Omit<Props, "open">) {
   const selected = found.find(({ id }) => id === chosen);
   return (
     <form
-      aria-label="Earlier name"
+      aria-label="Join tests"
       className="mt-4 flex flex-col gap-3.5"
       onSubmit={(event) => {
         event.preventDefault();

@@ -51,7 +51,7 @@ test("a renamed test is proposed, joined into one history, and separated again",
   await test.step("another test is joined by hand", async () => {
     await page.getByRole("button", { name: "Add an earlier name…" }).click();
     const dialog = page.getByRole("dialog", { name: `What was “${NEW}” called before?` });
-    await dialog.getByLabel("Earlier name").fill("invoice");
+    await dialog.getByRole("searchbox", { name: "Earlier name" }).fill("invoice");
     await dialog.getByRole("radio", { name: OTHER }).check();
     await inspect(page, "rename-dialog");
     await dialog.getByRole("button", { name: "Join" }).click();

@@ -13,7 +13,7 @@ import { Findings } from "./Findings.tsx";
 import { TestHeader } from "./Header.tsx";
 import { HistoryTable } from "./HistoryTable.tsx";
 import { QuarantinePanel } from "./QuarantinePanel.tsx";
-import { RenamedPanel } from "./RenamedPanel.tsx";
+import { JoinButton, RenamedPanel } from "./RenamedPanel.tsx";
 import { StatePanel } from "./StatePanel.tsx";
 import { Errors, Others } from "./tables.tsx";
 import { Timeline } from "./Timeline.tsx";
@@ -57,7 +57,7 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
     <>
       <TestHeader test={test} series={series} onChange={change} />
       <RenamedPanel test={test} />
-      <QuarantinePanel test={test} />
+      <QuarantinePanel test={test} beside={<JoinButton test={test} />} />
       <div className={cx(stale && "opacity-60")}>
         {series && <StatePanel series={series} chosen={ofSeries} />}
         {history.isPending && series && <Skeleton rows={3} className="mb-6" />}

@@ -18,6 +18,8 @@ test("a renamed test is proposed, joined into one history, and separated again",
 
   await test.step("the explorer says that there is something to say", async () => {
     await page.getByRole("link", { name: "Tests", exact: true }).click();
+    await expect(page.getByRole("link", { name: "1 test seems to have been renamed" })).toBeVisible();
+    await inspect(page, "tests-renamed");
     await page.getByRole("link", { name: "1 test seems to have been renamed" }).click();
     await expect(page.getByRole("heading", { name: "Renamed tests" })).toBeVisible();
     await expect(page).toHaveURL(/tests\/renamed/);

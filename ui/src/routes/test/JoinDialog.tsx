@@ -66,7 +66,7 @@ function Form({ test, onClose }: Omit<Props, "open">) {
       </div>
       <p role="status" className="sr-only">{wanted.trim() !== "" && query.isSuccess ? `${plural(found.length, "test")} found` : ""}</p>
       {found.length > 0 && (
-        <fieldset className="divide-y rounded-md border">
+        <fieldset className="min-w-0 divide-y rounded-md border">
           <legend className="sr-only">Tests</legend>
           {found.map(({ id, name, suite, file_path: file }) => (
             <div key={id} className="flex items-start gap-2.5 px-3 py-2 hover:bg-muted">

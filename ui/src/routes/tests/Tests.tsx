@@ -40,6 +40,7 @@ export function TestsPage() {
       <PageHeader title="Tests" note={query.data ? `${plural(total, "test")}${filtered ? " match" : ""}` : " "}>
         {rows.length > 0 && (
           <>
+            <RenameHint project={search.project ?? (projects.length === 1 ? projects[0]?.name : undefined)} />
             <StripLegend />
             <ExportMenu
               of="tests"
@@ -54,7 +55,6 @@ export function TestsPage() {
         )}
       </PageHeader>
       <Filters search={search} field={field} sortable={!wide} onChange={change} />
-      <RenameHint project={search.project ?? (projects.length === 1 ? projects[0]?.name : undefined)} />
       <p role="status" className="sr-only">{query.isSuccess ? `${plural(total, "test")} found` : "Loading tests"}</p>
       {query.isError && <ErrorBox error={query.error} retry={() => void query.refetch()} />}
       {query.isPending && <Skeleton rows={10} />}

@@ -11,7 +11,7 @@ export function RenameHint({ project }: { project: string | undefined }) {
     <Link
       to="/tests/renamed"
       search={project === undefined ? {} : { project }}
-      className="inline-flex items-center gap-1.5 text-[13px] text-primary underline underline-offset-2"
+      className="mr-2 inline-flex items-center gap-1.5 text-[13px] text-primary underline underline-offset-2"
     >
       <Replace aria-hidden size={14} />
       {count === 0 ? "Renamed tests" : `${plural(count, "test")} ${count === 1 ? "seems" : "seem"} to have been renamed`}

@@ -2,6 +2,7 @@
 //!
 //! Pure: time, new ids and looked-up facts come in through the command; nothing here reads a clock or a socket.
 
+pub mod alias;
 pub mod claim;
 pub mod evaluation;
 pub mod gate;
@@ -19,6 +20,7 @@ pub mod team;
 pub mod token;
 pub mod user;
 
+pub use alias::Alias;
 pub use claim::Claim;
 pub use evaluation::Evaluation;
 pub use gate::Gate;

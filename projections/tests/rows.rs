@@ -5,9 +5,9 @@ mod support;
 
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RollupId, RunId, StreamId, TestId, UploadId,
-    UserId, WaiverId,
-    events::{evaluation, gate, part, project, report, rollup::Rolled, run},
+    AliasId, Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RollupId, RunId, StreamId, TestId,
+    UploadId, UserId, WaiverId,
+    events::{alias, evaluation, gate, part, project, report, rollup::Rolled, run},
     gate::{Check, Definition, Extent, Level, Outcome, Rule, Seen, Waiver},
     report::{Status, TestResult, decode_chunk, encode_chunk},
     retention::Part,
@@ -73,6 +73,9 @@ enum Op {
     Pin(usize, bool),
     /// What has had its time is rolled up and dropped, and what was kept beyond it and is not pinned any more.
     Retain,
+    /// Of a project: a test becomes another one, or is separated from what it became.
+    Join(usize, usize, usize),
+    Separate(usize, usize),
 }
 
 const PROJECTS: [&str; 2] = ["shop", "site"];
@@ -90,12 +93,15 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..6_usize).prop_map(Op::Delete),
         1 => (0..6_usize, any::<bool>()).prop_map(|(report, keep)| Op::Pin(report, keep)),
         2 => Just(Op::Retain),
+        2 => (0..2_usize, 0..4_usize, 0..4_usize).prop_map(|(project, from, to)| Op::Join(project, from, to)),
+        1 => (0..2_usize, 0..4_usize).prop_map(|(project, from)| Op::Separate(project, from)),
     ]
 }
 
 /// A history that could have been: a report is taken in once while it lives, and deleted only then.
 fn history(ops: Vec<Op>) -> Vec<Item> {
     let mut live: BTreeMap<usize, Spec> = BTreeMap::new();
+    let mut joined: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     let mut retained = Retained::default();
     let mut items: Vec<Item> = Vec::new();
     for (i, op) in ops.into_iter().enumerate() {
@@ -119,7 +125,7 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
             Op::Upload { report, project, key, branch, results } => {
                 let results = results.iter().enumerate().map(|(i, (status, attempts))| {
                     let mut result = some_result(i, *status, *attempts);
-                    result.test_id = TestId::derived(&[PROJECTS[project].as_bytes(), result.name.as_bytes()]);
+                    result.test_id = test_id(project, &result.name);
                     result
                 });
                 let mut spec = Spec::new(&format!("report {report} at {i}"), results.collect());
@@ -155,6 +161,19 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
                     items.push(Item::new(n, Arc::new(commit(stream, n, at, &event)), vec![event]));
                 }
                 continue;
+            }
+            Op::Join(project, from, to) => {
+                if from == to || joined.contains_key(&(project, from)) {
+                    continue;
+                }
+                joined.insert((project, from), to);
+                let event = accepted(project, &format!("test {from}"), &format!("test {to}"));
+                (Kind::Alias, event.alias.0, Event::Alias(alias::Event::Accepted(Box::new(event))), Body::None)
+            }
+            Op::Separate(project, from) => {
+                let Some(to) = joined.remove(&(project, from)) else { continue };
+                let event = removed(project, &format!("test {from}"), &format!("test {to}"));
+                (Kind::Alias, event.alias.0, Event::Alias(alias::Event::Removed(event)), Body::None)
             }
         };
         let stream = StreamId::of(team_id(), kind, id);
@@ -198,6 +217,24 @@ impl Retained {
         self.reports.retain(|_, (run, part, _)| !is_over(*part) || pinned.contains(run));
         events
     }
+}
+
+fn test_id(project: usize, name: &str) -> TestId {
+    TestId::derived(&[PROJECTS[project].as_bytes(), name.as_bytes()])
+}
+
+fn accepted(project: usize, from: &str, to: &str) -> alias::Accepted {
+    let named = |name: &str| alias::Named { name: name.into(), suite: vec!["suite".into()], file_path: None };
+    let evidence =
+        alias::Evidence { from: named(from), to: named(to), similarity: 0.9, reason: alias::Reason::Similar };
+    let alias::Removed { alias, project, from, to, user } = removed(project, from, to);
+    alias::Accepted { alias, project, from, to, user, evidence }
+}
+
+fn removed(project: usize, from: &str, to: &str) -> alias::Removed {
+    let (from, to) = (test_id(project, from), test_id(project, to));
+    let alias = AliasId::derived(&[from.0.as_bytes()]);
+    alias::Removed { alias, project: project_id(PROJECTS[project]), from, to, user: UserId::derived(&[b"u"]) }
 }
 
 fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
@@ -341,6 +378,78 @@ fn replays_alike(name: &str) {
             prop_assert_eq!(&one, &some);
             prop_assert_eq!(&one, &all);
             prop_assert_eq!(&one, &again);
+            Ok(())
+        })
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// A suite of one test, by report: its branch, its status and whether it had attempts; under the name that `name` says.
+fn suite(reports: &[(usize, u8, bool)], name: impl Fn(usize) -> &'static str) -> Vec<Item> {
+    let none = report::Chunks { count: 0, first: 0, last: 0, hash: Hash16::of(b"") };
+    let item = |(i, (branch, status, attempts)): (usize, &(usize, u8, bool))| {
+        let mut result = some_result(0, *status, *attempts);
+        result.name = name(i).to_owned();
+        result.test_id = test_id(0, name(i));
+        result.duration_ms = 10 * i as i64;
+        let mut spec = Spec::new(&format!("report {i}"), vec![result]);
+        (spec.project, spec.branch) = (PROJECTS[0], Some(BRANCHES[*branch]));
+        let (n, at) = (i as u64 * 3 + 1, start() + chrono::TimeDelta::hours(i as i64));
+        let event = Event::Report(report::Event::Ingested(Box::new(spec.ingested(at, none))));
+        let stream = StreamId::of(team_id(), Kind::Report, spec.id().0);
+        let mut item = Item::new(n, Arc::new(commit(stream, n, at, &event)), vec![event]);
+        item.body = Body::Chunks(spec.results.chunks(2).map(|chunk| encode_chunk(chunk).unwrap().into()).collect());
+        item
+    };
+    reports.iter().enumerate().map(item).collect()
+}
+
+/// Inserts events on one alias, each before the item at its place.
+fn with_aliases(mut items: Vec<Item>, events: Vec<(usize, alias::Event)>) -> Vec<Item> {
+    let most = items.len();
+    for (place, event) in events.into_iter().rev() {
+        let place = place.min(most);
+        let n = if place == 0 { 0 } else { items[place - 1].n + 1 };
+        let stream = StreamId::of(team_id(), Kind::Alias, AliasId::derived(&[b"a"]));
+        let event = Event::Alias(event);
+        items.insert(place, Item::new(n, Arc::new(commit(stream, n, start(), &event)), vec![event]));
+    }
+    items
+}
+
+/// A test that is renamed at some time, and joined before, then, or after; on two branches, of which either may still have the
+/// old name. What is known of it is what would be known if it had always had the new one. Separated again, it is as if
+/// nothing had been joined.
+#[test]
+fn a_renamed_test_has_the_history_that_it_would_have_had() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(database());
+    let cases = std::sync::atomic::AtomicU32::new(0);
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let reports = proptest::collection::vec((0..2_usize, 0..5_u8, any::<bool>()), 1..30);
+    let named = proptest::collection::vec(any::<bool>(), 30);
+    let renamed = (reports, named, 0..30_usize, 0..30_usize, 1..7_usize);
+    let outcome = proptest::test_runner::TestRunner::new(config).run(&renamed, |(reports, named, at, until, size)| {
+        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let two = |i: usize| if named[i] { "new" } else { "old" };
+        let accepted = alias::Event::Accepted(Box::new(accepted(0, "old", "new")));
+        let removed = alias::Event::Removed(removed(0, "old", "new"));
+        let joined = with_aliases(suite(&reports, two), vec![(at, accepted.clone())]);
+        let undone = with_aliases(suite(&reports, two), vec![(at, accepted), (at.max(until), removed)]);
+        runtime.block_on(async {
+            let one =
+                applied(&database.pool, "history", &format!("always{case}"), &[&suite(&reports, |_| "new")]).await;
+            let two_of = applied(&database.pool, "history", &format!("two{case}"), &[&suite(&reports, two)]).await;
+            let joined: Vec<_> = joined.chunks(size).collect();
+            let joined = applied(&database.pool, "history", &format!("joined{case}"), &joined).await;
+            let undone: Vec<_> = undone.chunks(size).collect();
+            let undone = applied(&database.pool, "history", &format!("undone{case}"), &undone).await;
+            for table in ["series", "error_test", "error_quarter", "fact", "quarter"] {
+                prop_assert_eq!(&one[table], &joined[table], "{}", table);
+            }
+            prop_assert_eq!(two_of, undone);
             Ok(())
         })
     });

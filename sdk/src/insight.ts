@@ -161,6 +161,58 @@ export interface TestDetail {
   chosen: ChosenSeries | null;
   /** The most frequent 20. */
   errors: TestError[];
+  /** What it was called before, the latest first. */
+  renamed_from: Rename[];
+}
+
+// ---- renamed tests -------------------------------------------------------------------------------------------------
+
+/** `moved`: the same name elsewhere; `similar`: names in one suite or file; `only_one`: the only ones there; `by_hand`: somebody says so. */
+export type RenameReason = "moved" | "similar" | "only_one" | "by_hand";
+
+/** A test as its reports name it. */
+export interface RenamedTest {
+  id: string;
+  name: string;
+  suite: string[];
+  file_path?: string | null;
+}
+
+/** A test that was renamed: what reports say of `from` belongs to `to`. */
+export interface Rename {
+  from: RenamedTest;
+  to: RenamedTest;
+  /** What `to` has become since; the same if it was not renamed again. */
+  current_id: string;
+  /** Of the names, 0 to 1. */
+  similarity: number;
+  reason: RenameReason;
+  accepted_at: string;
+  accepted_by: string;
+  /** When a report named the old one last, on any branch. */
+  last_seen_at?: string | null;
+}
+
+/** Two tests that seem to be one: one vanished in the commit in which the other appeared. */
+export interface RenameProposal {
+  from: RenamedTest;
+  to: RenamedTest;
+  similarity: number;
+  reason: RenameReason;
+  /** The last report with the old one. */
+  last_seen: HistoryPoint;
+  /** The first report with the new one. */
+  first_seen: HistoryPoint;
+}
+
+export interface Renames {
+  project: ProjectRef;
+  /** The branch that proposals are made from. */
+  branch?: string | null;
+  /** The newest first; at most 100. */
+  proposals: RenameProposal[];
+  /** The latest first. */
+  renames: Rename[];
 }
 
 /** Which series of a test; the default branch when absent, else the newest. */
@@ -377,6 +429,26 @@ export class Insight {
   /** Takes over the text of a `CODEOWNERS` file; an empty one takes it away. */
   putProjectOwners(project: string, codeowners: string): Promise<ProjectOwners> {
     return this.#ask("PUT", `${API}/projects/${part(project)}/owners`, { body: codeowners });
+  }
+
+  /** The renamed tests of a project (name or id): what is proposed and what was accepted. */
+  getRenames(project: string, signal?: AbortSignal): Promise<Renames> {
+    return this.#ask("GET", `${API}/projects/${part(project)}/renames`, { signal });
+  }
+
+  /** Joins a test with what it is called now: a proposal, or any two tests of the project. */
+  renameTest(project: string, from: string, to: string): Promise<Rename> {
+    return this.#ask("POST", `${API}/projects/${part(project)}/renames`, { body: { from, to } });
+  }
+
+  /** The two are not one: it is not proposed again. */
+  async dismissRename(project: string, from: string, to: string): Promise<void> {
+    await this.#ask("POST", `${API}/projects/${part(project)}/renames/dismiss`, { body: { from, to } });
+  }
+
+  /** Separates an old test from what it was joined with. */
+  async undoRename(project: string, from: string): Promise<void> {
+    await this.#ask("DELETE", `${API}/projects/${part(project)}/renames/${part(from)}`);
   }
 
   /** Counts for each day, week or month, ascending. */

@@ -756,6 +756,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/renames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the renamed tests of a project
+         * @description Proposals are made from the newest 60 commits of the default branch (or the busiest one where nothing ran on that): a test that
+         *     two later complete runs lack, and a similar one that came in the same commit. What was dismissed is not proposed again.
+         */
+        get: operations["get_renames"];
+        put?: never;
+        /**
+         * Join a renamed test with what it is called now
+         * @description A proposal is accepted so, and any two tests of a project are joined. They have one history from then on, under the new test, and the
+         *     old one's id leads to it; what branches still report under the old name is added. No result is changed: it can be undone.
+         */
+        post: operations["rename_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/renames/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss a proposed rename
+         * @description The two are not one: it is not proposed again. They may still be joined.
+         */
+        post: operations["dismiss_rename"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/renames/{from}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Separate a renamed test from what it was joined with
+         * @description Each has again what was reported under its own id, as if they had never been joined.
+         */
+        delete: operations["undo_rename"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/quarantine": {
         parameters: {
             query?: never;
@@ -1635,7 +1701,8 @@ export interface paths {
         };
         /**
          * Read a test
-         * @description Everywhere it runs, and for one branch and variant why it is in its state.
+         * @description Everywhere it runs, and for one branch and variant why it is in its state. The id of a test that was renamed gives what it is
+         *     called now.
          */
         get: operations["get_test"];
         put?: never;
@@ -3351,8 +3418,84 @@ export interface components {
             /** @description 8 to 1,024 characters. */
             password: string;
         };
+        /** @description A test that was renamed: what reports say of `from`, in whatever branch, belongs to `to`. */
+        Rename: {
+            /** Format: date-time */
+            accepted_at: string;
+            /** Format: uuid */
+            accepted_by: string;
+            /**
+             * Format: uuid
+             * @description What `to` has become since; the same if it was not renamed again.
+             */
+            current_id: string;
+            from: components["schemas"]["RenamedTest"];
+            /**
+             * Format: date-time
+             * @description When a report named the old one last, on any branch.
+             */
+            last_seen_at?: string | null;
+            reason: components["schemas"]["RenameReason"];
+            /**
+             * Format: double
+             * @description Of the names, 0 to 1.
+             */
+            similarity: number;
+            to: components["schemas"]["RenamedTest"];
+        };
+        /** @description Two tests that seem to be one: the old one vanished in the commit in which the new one appeared. */
+        RenameProposal: {
+            /** @description The first report with the new one. */
+            first_seen: components["schemas"]["Point"];
+            from: components["schemas"]["RenamedTest"];
+            /** @description The last report with the old one. */
+            last_seen: components["schemas"]["Point"];
+            reason: components["schemas"]["RenameReason"];
+            /**
+             * Format: double
+             * @description Of the names, 0 to 1.
+             */
+            similarity: number;
+            to: components["schemas"]["RenamedTest"];
+        };
+        /**
+         * @description Why two tests are taken for one.
+         * @enum {string}
+         */
+        RenameReason: "moved" | "similar" | "only_one" | "by_hand";
+        /** @description The old and the new test. */
+        RenameTest: {
+            /**
+             * Format: uuid
+             * @description The old test.
+             */
+            from: string;
+            /**
+             * Format: uuid
+             * @description What it is called now.
+             */
+            to: string;
+        };
         RenamedTeam: {
             team: components["schemas"]["PlainTeam"];
+        };
+        /** @description A test as its reports name it. */
+        RenamedTest: {
+            file_path?: string | null;
+            /** Format: uuid */
+            id: string;
+            name: string;
+            suite: string[];
+        };
+        /** @description The renamed tests of a project. */
+        Renames: {
+            /** @description The branch that proposals are made from; absent if nothing ran yet. */
+            branch?: string | null;
+            project: components["schemas"]["ProjectName"];
+            /** @description The newest first; at most 100. */
+            proposals: components["schemas"]["RenameProposal"][];
+            /** @description What was accepted, the latest first; at most 1,000. */
+            renames: components["schemas"]["Rename"][];
         };
         /** @description One uploaded document. */
         Report: components["schemas"]["Origin"] & {
@@ -4034,6 +4177,8 @@ export interface components {
             owners: string[];
             project: components["schemas"]["ProjectName"];
             quarantine?: components["schemas"]["QuarantineOfTest"] | null;
+            /** @description What it was called before, the latest first: their history is part of it. */
+            renamed_from: components["schemas"]["Rename"][];
             /** @description On every branch and in every variant, the newest run first; at most 200. */
             series: components["schemas"]["Series"][];
             suite: string[];
@@ -6765,6 +6910,246 @@ export interface operations {
                 };
             };
             /** @description project_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_renames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Renames"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    rename_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenameTest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rename"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found, test_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description already_renamed, rename_cycle, too_many_renames */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    dismiss_rename: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenameTest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found, test_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description already_renamed: undo it first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    undo_rename: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id, or name (percent-encoded). */
+                project: string;
+                /** @description The old test. */
+                from: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found, rename_not_found */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -9,7 +9,7 @@ import {
   type TrendOptions,
 } from "@scaledtest/sdk";
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { keys } from "./queries.ts";
+import { keys, queryClient } from "./queries.ts";
 import { client } from "./session.ts";
 
 const { insight } = client;
@@ -54,6 +54,16 @@ export const ownersQuery = (project: string) =>
     queryFn: ({ signal }) => insight.getProjectOwners(project, signal),
     enabled: project !== "",
   });
+
+export const renamesQuery = (project: string) =>
+  queryOptions({
+    queryKey: [...keys.insight(), "renames", project],
+    queryFn: ({ signal }) => insight.getRenames(project, signal),
+    enabled: project !== "",
+  });
+
+/** After tests were joined or separated: whatever tells of tests. */
+export const refreshTests = () => queryClient.invalidateQueries({ queryKey: keys.insight() });
 
 export const trendsQuery = (options: TrendOptions) =>
   queryOptions({

@@ -94,6 +94,7 @@ const OTHERS: Record<string, () => unknown[][]> = {
   invitation: () => [keys.invitations()],
   publisher: () => [keys.publishers()],
   share: () => [keys.shares()],
+  alias: () => [keys.insight()],
   quarantine: () => [keys.insight()],
   quarantine_policy: () => [keys.insight()],
 };

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
-import { readAnalyticsSearch, readOwnersSearch, readQuarantineSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
+import { readAnalyticsSearch, readOwnersSearch, readQuarantineSearch, readRenamesSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
 import {
   overlaying,
   parseSearch,
@@ -179,6 +179,12 @@ const teamPages = [
     path: "/tests",
     validateSearch: overlaying(readTestsSearch),
     component: lazyRouteComponent(() => import("./routes/tests/Tests.tsx"), "TestsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/tests/renamed",
+    validateSearch: readRenamesSearch,
+    component: lazyRouteComponent(() => import("./routes/renames/Renames.tsx"), "RenamesPage"),
   }),
   createRoute({
     getParentRoute: () => inTeam,

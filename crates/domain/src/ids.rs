@@ -62,6 +62,8 @@ id! {
     TestId;
     /// One stay of a test in quarantine.
     QuarantineId;
+    /// What a renamed test is called now; follows from the project and the old test.
+    AliasId;
     /// A uniqueness claim: the hash of the value that must be unique.
     ClaimId;
     /// What histories need of some reports whose results are dropped.

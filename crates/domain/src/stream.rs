@@ -36,13 +36,15 @@ pub enum Kind {
     Run,
     /// A part of all results, see [`crate::retention`]; outside every team.
     Part,
+    /// What a renamed test is called now: its id follows from the project and the old test.
+    Alias,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -58,6 +60,7 @@ impl Kind {
         Self::Rollup,
         Self::Run,
         Self::Part,
+        Self::Alias,
         Self::Claim,
     ];
 
@@ -79,6 +82,7 @@ impl Kind {
             Self::Rollup => "rollup",
             Self::Run => "run",
             Self::Part => "part",
+            Self::Alias => "alias",
             Self::Claim => "claim",
         }
     }

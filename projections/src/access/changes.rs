@@ -113,6 +113,7 @@ impl<'a> Changes<'a> {
             | Event::Rollup(_)
             | Event::Run(_)
             | Event::Part(_)
+            | Event::Alias(_)
             | Event::Claim(_) => {}
         }
         Ok(())

@@ -4,7 +4,7 @@ use crate::{Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{gate, invitation, policy, project, publisher, quarantine, report, run, share, team, token, user},
+    events::{alias, gate, invitation, policy, project, publisher, quarantine, report, run, share, team, token, user},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -44,6 +44,9 @@ pub const ACTIONS: &[&str] = &[
     "quarantine.entered",
     "quarantine.released",
     "quarantine_policy.set",
+    "rename.accepted",
+    "rename.dismissed",
+    "rename.removed",
     "report.deleted",
     "report.submitted",
     "run.pinned",
@@ -128,6 +131,7 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
         Event::Gate(gate::Event::Deleted(_)) => ("quality_gate.deleted", "quality_gate", id, None),
         Event::Quarantine(event) => quarantine(event),
         Event::Policy(policy::Event::Set(event)) => ("quarantine_policy.set", "project", id, Some(json!(event.rules))),
+        Event::Alias(event) => alias(event),
         Event::Run(run::Event::Pinned(_)) => ("run.pinned", "run", id, None),
         Event::Run(run::Event::Unpinned(_)) => ("run.unpinned", "run", id, None),
         // How uniqueness is kept and what time does is nobody's act, and what a gate says of an upload is in the gate's own
@@ -197,6 +201,24 @@ fn quarantine(event: &quarantine::Event) -> Words {
         }
         quarantine::Event::Released(event) => {
             ("quarantine.released", "quarantine", event.quarantine.0, Some(json!({"why": event.why})))
+        }
+    }
+}
+
+fn alias(event: &alias::Event) -> Words {
+    match event {
+        alias::Event::Accepted(event) => {
+            let evidence = &event.evidence;
+            let metadata = json!({"project_id": event.project, "to": event.to, "from_name": evidence.from.name,
+                                  "to_name": evidence.to.name, "reason": evidence.reason});
+            ("rename.accepted", "test", event.from.0, Some(metadata))
+        }
+        alias::Event::Dismissed(event) => {
+            let metadata = json!({"project_id": event.project, "to": event.to});
+            ("rename.dismissed", "test", event.from.0, Some(metadata))
+        }
+        alias::Event::Removed(event) => {
+            ("rename.removed", "test", event.from.0, Some(json!({"project_id": event.project, "to": event.to})))
         }
     }
 }

@@ -41,6 +41,7 @@ impl Projection for Audit {
             Kind::Quarantine,
             Kind::Policy,
             Kind::Run,
+            Kind::Alias,
         ]
     }
 

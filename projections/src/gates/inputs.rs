@@ -18,9 +18,13 @@ use uuid::Uuid;
 /// Tests of a kind that are listed, at most.
 const LISTED: i64 = 10_000;
 /// The results of the reports with these numbers: the part chooses the partition.
-const RESULTS: &str =
-    "from reports.report join reports.test_result result on result.part = report.part
-     and result.report_no = report.no left join history.test on test.id = result.test_id where report.run_id = $1 and report.team_id = $2";
+const RESULTS: &str = "from reports.report join reports.test_result result on result.part = report.part
+     and result.report_no = report.no left join history.alias on alias.from_id = result.test_id
+     left join history.test on test.id = coalesce(alias.target_id, result.test_id)
+     where report.run_id = $1 and report.team_id = $2";
+
+/// What a result's test has become, if it was renamed; else itself.
+const TEST_ID: &str = "coalesce(alias.target_id, result.test_id)";
 
 /// The columns of a [`TestRow`].
 const TEST: &str = "result.name, result.file_path, result.tags, test.owners";
@@ -210,9 +214,8 @@ async fn groups(pool: &PgPool, team: TeamId, run: RunId, scoped: bool) -> Result
 
 /// What scopes need of tests of a run, which the histories don't carry.
 async fn places(pool: &PgPool, team: TeamId, run: RunId, tests: &[Uuid]) -> Result<HashMap<Uuid, Named>, sqlx::Error> {
-    let sql =
-        format!("select distinct on (result.test_id) result.test_id, {TEST} {RESULTS} and result.test_id = any($3)");
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + " order by result.test_id"));
+    let sql = format!("select distinct on ({TEST_ID}) {TEST_ID} as test_id, {TEST} {RESULTS} and {TEST_ID} = any($3)");
+    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + &format!(" order by {TEST_ID}")));
     let rows: Vec<Placed> = query.bind(run.0).bind(team.0).bind(tests).fetch_all(pool).await?;
     Ok(rows.into_iter().map(|row| (row.test_id, row.test.into())).collect())
 }
@@ -254,13 +257,13 @@ async fn new_errors(pool: &PgPool, team: TeamId, run: RunId) -> Result<Vec<Named
 /// Tests that the base's branch had not seen before the run; those that failed first.
 async fn new_tests(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -> Result<Vec<NewTest>, sqlx::Error> {
     let sql = format!(
-        "select result.test_id, count(*) filter (where status = 0) as passed,
+        "select {TEST_ID}, count(*) filter (where status = 0) as passed,
                 (count(*) filter (where status = 1) + count(*) filter (where result.flaky and result.retries = 0)
                  + coalesce(sum(result.retries), 0))::bigint as failed
          {RESULTS} and status in (0, 1) and not exists (
-           select 1 from history.series old where old.branch_id = $3 and old.test_id = result.test_id
+           select 1 from history.series old where old.branch_id = $3 and old.test_id = {TEST_ID}
              and old.first_at < (select min(at) from history.fact where run_id = $1))
-         group by result.test_id order by failed desc, passed, result.test_id limit $4"
+         group by {TEST_ID} order by failed desc, passed, {TEST_ID} limit $4"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(run.0).bind(team.0).bind(branch).bind(LISTED);
     let rows: Vec<(Uuid, i64, i64)> = query.fetch_all(pool).await?;
@@ -308,10 +311,11 @@ async fn removed(
         return Ok(None);
     }
     let sql = format!(
-        "select distinct on (result.test_id) {TEST} {RESULTS} and not exists (
+        "select distinct on ({TEST_ID}) {TEST} {RESULTS} and not exists (
            select 1 from reports.report own join reports.test_result same on same.part = own.part
-             and same.report_no = own.no where own.run_id = $3 and own.team_id = $2 and same.test_id = result.test_id)
-         order by result.test_id limit $4"
+             and same.report_no = own.no left join history.alias now on now.from_id = same.test_id
+           where own.run_id = $3 and own.team_id = $2 and coalesce(now.target_id, same.test_id) = {TEST_ID})
+         order by {TEST_ID} limit $4"
     );
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(base).bind(team.0).bind(run.0).bind(LISTED);
     let rows: Vec<TestRow> = query.fetch_all(pool).await?;
@@ -332,7 +336,7 @@ async fn slower(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -
     let sql = format!(
         "select name, file_path, tags, owners, duration_ms, usual from (
            select {TEST}, result.duration_ms,
-                  (select max(p50_ms) from history.series where branch_id = $3 and test_id = result.test_id) as usual
+                  (select max(p50_ms) from history.series where branch_id = $3 and test_id = {TEST_ID}) as usual
            {RESULTS} and status = 0 and not result.flaky) timed
          where duration_ms > usual order by duration_ms - usual desc, name limit $4"
     );
@@ -355,12 +359,11 @@ type Flaky = (Option<Vec<(Named, f64)>>, u16);
 async fn flaky(pool: &PgPool, team: TeamId, run: RunId, branch: Option<Uuid>) -> Result<Flaky, sqlx::Error> {
     let Some(branch) = branch else { return Ok((Some(Vec::new()), 0)) };
     let sql = format!("select {TEST}, series.score {RESULTS}");
-    let sql = sql.replacen(
-        "where report.run_id",
-        "join history.series on series.branch_id = $3 and series.test_id = result.test_id and series.state = 1
-         where report.run_id",
-        1,
+    let series = format!(
+        "join history.series on series.branch_id = $3 and series.test_id = {TEST_ID} and series.state = 1
+         where report.run_id"
     );
+    let sql = sql.replacen("where report.run_id", &series, 1);
     let query = sqlx::query_as(sqlx::AssertSqlSafe(sql + " order by series.score desc, result.name limit $4"));
     let rows: Vec<Scored> = query.bind(run.0).bind(team.0).bind(branch).bind(LISTED).fetch_all(pool).await?;
     let sql = format!("select coalesce(max(result.retries), 0) {RESULTS}");

@@ -1,10 +1,13 @@
-//! From events to rows: reports are gathered and folded together; a deletion first writes what came before it.
+//! From events to rows: reports are gathered and folded together; what is not a report first writes what came before it.
 
-use super::{delete, gathered::Gathered, owners, place::Place};
+use super::{aliases, delete, gathered::Gathered, owners, place::Place};
 use crate::checkpoint::signed;
 use crate::copy::clean;
 use crate::{ApplyError, Item};
-use scaledtest_domain::{Event, TeamId, events::project, events::report};
+use scaledtest_domain::{
+    Event, TeamId,
+    events::{alias, project, report},
+};
 use sqlx::PgConnection;
 
 pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(), ApplyError> {
@@ -26,6 +29,17 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
                     std::mem::take(&mut gathered).write(conn).await?;
                     delete::delete(conn, gone.report).await?;
+                }
+                Event::Alias(event) => {
+                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
+                    std::mem::take(&mut gathered).write(conn).await?;
+                    match event {
+                        alias::Event::Accepted(accepted) => {
+                            aliases::join(conn, (item.team()?, item.commit.at), accepted).await?;
+                        }
+                        alias::Event::Dismissed(dismissed) => aliases::dismiss(conn, dismissed).await?,
+                        alias::Event::Removed(removed) => aliases::separate(conn, removed).await?,
+                    }
                 }
                 _ => {}
             }

@@ -92,7 +92,9 @@ create table test (
     named_owners json not null,
     owners     json not null,
     -- What a search looks into, in lower case.
-    words      text not null
+    words      text not null,
+    -- No report tells of it (any more): it is named by what was joined with it, see `alias`.
+    made_up    boolean not null default false
 );
 create index test_project on test (project_id);
 
@@ -130,6 +132,51 @@ create table series (
 create index series_test on series (test_id);
 create index series_unwell on series (branch_id, state) where state <> 0;
 
+-- A test that was renamed. Everything of it is kept under `target_id`: what became of `to_id` in the end.
+create table alias (
+    from_id    uuid             primary key,
+    to_id      uuid             not null,
+    target_id  uuid             not null,
+    project_id uuid             not null,
+    team_id    uuid             not null,
+    -- As both were called then: {name, suite, file_path}.
+    from_named json             not null,
+    to_named   json             not null,
+    similarity double precision not null,
+    reason     text             not null,
+    user_id    uuid             not null,
+    at         timestamptz      not null
+);
+create index alias_project on alias (project_id);
+create index alias_target on alias (target_id);
+
+-- Pairs of tests that are not one, as somebody said.
+create table dismissed (
+    project_id uuid not null,
+    from_id    uuid not null,
+    to_id      uuid not null,
+    primary key (project_id, from_id, to_id)
+);
+
+-- The series of tests that are joined with others, each under the id that its reports gave: `series` has them together,
+-- and they are what is left when they are separated. Empty as long as nothing is joined.
+create table part (
+    branch_id   uuid        not null,
+    test_id     uuid        not null,
+    variant     bigint      not null,
+    browser     text,
+    device      text,
+    os          text,
+    seen        bytea       not null,
+    durations   bytea       not null,
+    last_status smallint    not null,
+    first_at    timestamptz not null,
+    last_at     timestamptz not null,
+    last_seq    int         not null,
+    primary key (branch_id, test_id, variant)
+);
+create index part_test on part (test_id);
+
 -- A result that failed, or passed only after a failure.
 create table failure (
     no          bigint      not null,
@@ -143,6 +190,8 @@ create table failure (
     at          timestamptz not null,
     attempts    int         not null,
     flaked      boolean     not null,
+    -- As which test it was reported, if that was joined with `test_id`.
+    reported_id uuid,
     primary key (no, idx)
 );
 create index failure_fingerprint on failure (project_id, fingerprint, at);

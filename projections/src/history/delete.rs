@@ -1,14 +1,17 @@
 //! A report that was deleted: as if it had never been.
 
 use super::{
+    aliases::{Aliases, settle},
     gathered::FactsOf,
-    series::{Derived, Series},
-    stored,
+    parts,
+    series::{Derived, Facts, Key, Series},
+    stored::{self, Table},
 };
 use crate::ApplyError;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use scaledtest_domain::ReportId;
 use sqlx::{FromRow, PgConnection};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 #[derive(FromRow)]
@@ -119,34 +122,46 @@ async fn forget_failures(conn: &mut PgConnection, gone: &Gone) -> Result<(), App
 /// Every series of the branch that told of the report, or could be assessed differently without it.
 async fn refold(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
     let seq = u32::try_from(gone.seq).unwrap_or_default();
-    let mut series = stored::load_branch(conn, gone.branch_id).await?;
-    series.retain(|one| one.had_failure() || one.entries.iter().any(|entry| entry.seq == seq));
     let known = stored::load_facts(conn, vec![(gone.branch_id, 0)]).await?.remove(&gone.branch_id);
-    let known = super::series::Facts::new(known.unwrap_or_default());
-    let (left, empty): (Vec<Series>, Vec<Series>) = series
-        .into_iter()
-        .map(|mut one| (one.remove(seq, &known), one))
-        .fold((Vec::new(), Vec::new()), |(mut left, mut empty), (is_left, one)| {
-            if is_left { &mut left } else { &mut empty }.push(one);
-            (left, empty)
-        });
+    let known = Facts::new(known.unwrap_or_default());
+    let aliases = Aliases::load(conn, &[gone.project_id]).await?;
+    let told = |one: &Series| one.entries.iter().any(|entry| entry.seq == seq);
+
+    let mut series = stored::load_branch(conn, Table::Series, gone.branch_id).await?;
+    series.retain(|one| one.had_failure() || told(one));
+    let (joined, alone): (Vec<Series>, Vec<Series>) = series.into_iter().partition(|one| aliases.has(one.key.test));
+    let (mut left, mut empty) = without(alone, seq, &known);
+    let mut forgotten: Vec<Uuid> = empty.iter().map(|key| key.test).collect();
+    if !joined.is_empty() {
+        let mut parts = stored::load_branch(conn, Table::Part, gone.branch_id).await?;
+        parts.retain(told);
+        let (parts, no_parts) = without(parts, seq, &known);
+        parts::upsert(conn, &parts.iter().collect::<Vec<_>>()).await?;
+        stored::delete_series(conn, Table::Part, &no_parts).await?;
+        forgotten.extend(no_parts.iter().map(|key| key.test));
+        let together = parts::together(conn, &aliases, joined.iter().map(|one| one.key)).await?;
+        let keys: BTreeSet<Key> = together.iter().map(|one| one.key).collect();
+        empty.extend(joined.iter().map(|one| one.key).filter(|key| !keys.contains(key)));
+        left.extend(together);
+    }
     let facts = FactsOf::load(conn, left.iter(), &[]).await?;
     let derived: Vec<(&Series, Derived)> = left.iter().map(|one| (one, one.derive(facts.of(one)))).collect();
     if !derived.is_empty() {
         stored::upsert_series(conn, &derived).await?;
     }
-    sqlx::query(
-        "delete from series using unnest($2::uuid[], $3::bigint[]) as empty (test, variety)
-         where branch_id = $1 and test_id = test and variant = variety",
-    )
-    .bind(gone.branch_id)
-    .bind(empty.iter().map(|one| one.key.test).collect::<Vec<_>>())
-    .bind(empty.iter().map(|one| one.key.variant).collect::<Vec<_>>())
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("delete from test where id = any($1) and not exists (select from series where test_id = test.id)")
-        .bind(empty.iter().map(|one| one.key.test).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-    Ok(())
+    stored::delete_series(conn, Table::Series, &empty).await?;
+    forgotten.extend(empty.iter().map(|key| key.test));
+    settle(conn, &aliases, &forgotten).await
+}
+
+/// Series without a report, and those that are left with nothing. `known` are the facts that are left.
+fn without(series: Vec<Series>, seq: u32, known: &Facts) -> (Vec<Series>, Vec<Key>) {
+    let (mut left, mut empty) = (Vec::new(), Vec::new());
+    for mut one in series {
+        match one.remove(seq, known) {
+            true => left.push(one),
+            false => empty.push(one.key),
+        }
+    }
+    (left, empty)
 }

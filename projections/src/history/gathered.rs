@@ -1,6 +1,7 @@
 //! Reports on their way into the tables: numbered on their branches, read in rounds, folded into series.
 
 use super::{
+    aliases::Aliases,
     place::Place,
     round,
     series::{Fact, Facts, Series},
@@ -12,7 +13,7 @@ use scaledtest_domain::events::report::Ingested;
 use scaledtest_insight::mass_failure::RunCounts;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// A report that was taken in.
@@ -42,13 +43,15 @@ impl<'a> Gathered<'a> {
         // Those that are gone too: so that the others have the same numbers whenever they are replayed.
         stored::number(conn, &mut self.reports).await?;
         self.reports.retain(|taken| !matches!(taken.body, Body::Gone));
+        let projects: BTreeSet<Uuid> = self.reports.iter().map(|taken| taken.report.project.0).collect();
+        let aliases = Aliases::load(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
         let bodies = self.reports.iter().map(|taken| (taken.place.no, taken.body.clone())).collect();
         let mut reading = round::read(bodies);
         while let Some(round) = reading.next().await {
             for (report, sums) in &round.sums {
                 self.reports[*report].sums.add(sums);
             }
-            round.write(conn, &self.reports).await?;
+            round.write(conn, &self.reports, &aliases).await?;
         }
         reading.end().await?;
         stored::insert_facts(conn, &self.reports).await?;

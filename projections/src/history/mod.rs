@@ -1,11 +1,13 @@
 //! What became of every test, branch by branch, and the sums and kinds of failure over time: the roll-ups that answer
 //! questions in milliseconds, however many results there are.
 
+mod aliases;
 mod apply;
 mod delete;
 mod digest;
 mod gathered;
 mod owners;
+mod parts;
 mod place;
 pub mod queries;
 mod round;
@@ -36,11 +38,11 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        2
+        3
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Project, Kind::Report]
+        &[Kind::Project, Kind::Report, Kind::Alias]
     }
 
     fn needs_bodies(&self) -> bool {

@@ -1,11 +1,13 @@
 //! Results that are folded at once: read on a thread of their own, while those before them are written.
 
 use super::{
+    aliases::{Aliases, settle},
     gathered::{FactsOf, Taken},
+    parts,
     said::{About, Said},
     seen::Entry,
     series::{Key, Series},
-    stored::{self, Failed},
+    stored::{self, Failed, Table},
     sums::Sums,
 };
 use crate::copy::{clean, saturate};
@@ -104,11 +106,18 @@ impl Round {
     }
 
     /// Folds the results into their series.
-    pub async fn write(self, conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
+    pub async fn write(
+        self,
+        conn: &mut PgConnection,
+        reports: &[Taken<'_>],
+        aliases: &Aliases,
+    ) -> Result<(), ApplyError> {
         let mut keys: Vec<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut series = stored::load_series(conn, &keys).await?;
+        let (joined, alone): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
+        let mut series = stored::load_series(conn, Table::Series, &alone).await?;
+        series.append(&mut stored::load_series(conn, Table::Part, &joined).await?);
         let mut tests = HashMap::new();
         let mut failures = Vec::new();
         for (report, idx, said) in &self.results {
@@ -122,15 +131,38 @@ impl Round {
             });
             one.push(Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
             if let Some(failure) = &said.failure {
-                failures.push(Failed { taken, idx: *idx, key, failure });
+                let (reported, key) = (key.test, Key { test: aliases.target(key.test), ..key });
+                failures.push(Failed { taken, idx: *idx, key, reported, failure });
             }
         }
         stored::insert_tests(conn, &tests).await?;
+        put_together(conn, aliases, &joined, &mut series).await?;
         let facts = FactsOf::load(conn, series.values(), reports).await?;
         let derived = series.values().map(|one| (one, one.derive(facts.of(one)))).collect::<Vec<_>>();
         stored::upsert_series(conn, &derived).await?;
+        if !joined.is_empty() {
+            settle(conn, aliases, &joined.iter().map(|key| key.test).collect::<Vec<_>>()).await?;
+        }
         stored::insert_failures(conn, &failures).await
     }
+}
+
+/// Of joined tests, the parts are written, and what they say together takes their place.
+async fn put_together(
+    conn: &mut PgConnection,
+    aliases: &Aliases,
+    joined: &[Key],
+    series: &mut BTreeMap<Key, Series>,
+) -> Result<(), ApplyError> {
+    if joined.is_empty() {
+        return Ok(());
+    }
+    let parts: Vec<&Series> = series.values().filter(|one| aliases.has(one.key.test)).collect();
+    parts::upsert(conn, &parts).await?;
+    series.retain(|key, _| !aliases.has(key.test));
+    let together = parts::together(conn, aliases, joined.iter().copied()).await?;
+    series.extend(together.into_iter().map(|one| (one.key, one)));
+    Ok(())
 }
 
 fn key(taken: &Taken<'_>, said: &Said) -> Key {

@@ -161,7 +161,7 @@ impl Entries {
     }
 
     /// Each entry.
-    pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         self.spans.iter().flat_map(|span| (span.first..=span.last()).map(|seq| Entry { seq, seen: span.seen }))
     }
 

@@ -214,6 +214,42 @@ impl Series {
         self.last_seq = self.last_seq.max(entry.seq);
     }
 
+    /// What several series say together: those of one test on one branch in one variant, under the ids that its reports
+    /// gave it. None of none.
+    pub fn together(key: Key, mut parts: Vec<Self>) -> Option<Self> {
+        if parts.len() < 2 {
+            return parts.pop().map(|part| Self { key, ..part });
+        }
+        let mut runs: BTreeMap<u32, (Seen, Option<u8>)> = BTreeMap::new();
+        for part in &parts {
+            let mut known = part.durations.iter().rev();
+            for entry in part.entries.iter().rev() {
+                let duration = if entry.seen == Seen::Passed { known.next().copied() } else { None };
+                let both = |run: &mut (Seen, Option<u8>)| *run = (run.0.and(entry.seen), run.1.max(duration));
+                runs.entry(entry.seq).and_modify(both).or_insert((entry.seen, duration));
+            }
+        }
+        let newest = parts.iter().map(|part| (part.last_at, part.last_seq)).max()?;
+        let mut last = parts.iter().filter(|part| (part.last_at, part.last_seq) == newest).map(|part| part.last);
+        let last = match (last.next()?, last.next(), runs.get(&newest.1)) {
+            (_, Some(_), Some((seen, _))) => (*seen).into(),
+            (last, ..) => last,
+        };
+        let passed = runs.values().rev().filter(|(seen, _)| *seen == Seen::Passed);
+        let mut durations: Vec<u8> = passed.map_while(|(_, duration)| *duration).take(DURATIONS).collect();
+        durations.reverse();
+        Some(Self {
+            key,
+            variant: parts[0].variant.clone(),
+            entries: runs.iter().map(|(seq, (seen, _))| Entry { seq: *seq, seen: *seen }).collect(),
+            durations,
+            last,
+            first_at: parts.iter().map(|part| part.first_at).min()?,
+            last_at: newest.0,
+            last_seq: parts.iter().map(|part| part.last_seq).max()?,
+        })
+    }
+
     /// A report was deleted: as if it had never been. False if nothing is left. `facts` are those that are left.
     pub fn remove(&mut self, seq: u32, facts: &Facts) -> bool {
         if self.entries.remove(seq) == Some(Seen::Passed) {

@@ -12,7 +12,7 @@ use crate::copy::{Rows, clean, copy_rows};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
 use scaledtest_insight::mass_failure::RunCounts;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -80,34 +80,87 @@ impl From<SeriesRow> for Series {
     }
 }
 
-pub(super) async fn load_series(conn: &mut PgConnection, keys: &[Key]) -> Result<BTreeMap<Key, Series>, ApplyError> {
-    let rows: Vec<SeriesRow> = sqlx::query_as(
-        "select branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at, last_seq
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as wanted (branch, test, variety)
-         join series on branch_id = branch and test_id = test and variant = variety",
-    )
-    .bind(keys.iter().map(|key| key.branch).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| key.test).collect::<Vec<_>>())
-    .bind(keys.iter().map(|key| key.variant).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await?;
+/// Where series are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Table {
+    /// What is asked for: one of every test.
+    Series,
+    /// Those of joined tests, each under the id that its reports gave.
+    Part,
+}
+
+impl Table {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Part => "part",
+        }
+    }
+}
+
+/// What is stored of a series, beside what follows from it.
+pub(super) const COLUMNS: &str =
+    "branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at, last_seq";
+
+pub(super) async fn load_series(
+    conn: &mut PgConnection,
+    table: Table,
+    keys: &[Key],
+) -> Result<BTreeMap<Key, Series>, ApplyError> {
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = format!(
+        "select {COLUMNS} from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as wanted (branch, test, variety)
+         join {} on branch_id = branch and test_id = test and variant = variety",
+        table.name()
+    );
+    let rows: Vec<SeriesRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(keys.iter().map(|key| key.branch).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.test).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.variant).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
     Ok(rows.into_iter().map(Series::from).map(|series| (series.key, series)).collect())
 }
 
 /// Every series of a branch.
-pub(super) async fn load_branch(conn: &mut PgConnection, branch: Uuid) -> Result<Vec<Series>, ApplyError> {
-    let rows: Vec<SeriesRow> = sqlx::query_as(
-        "select branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at, last_seq
-         from series where branch_id = $1 order by test_id, variant",
-    )
-    .bind(branch)
-    .fetch_all(conn)
-    .await?;
+pub(super) async fn load_branch(
+    conn: &mut PgConnection,
+    table: Table,
+    branch: Uuid,
+) -> Result<Vec<Series>, ApplyError> {
+    let sql = format!("select {COLUMNS} from {} where branch_id = $1 order by test_id, variant", table.name());
+    let rows: Vec<SeriesRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(branch).fetch_all(conn).await?;
     Ok(rows.into_iter().map(Series::from).collect())
 }
 
 /// Rows of series that are written at once.
 const AT_ONCE: usize = 10_000;
+/// Every series of some tests.
+pub(super) async fn load_of(conn: &mut PgConnection, table: Table, tests: &[Uuid]) -> Result<Vec<Series>, ApplyError> {
+    let sql = format!("select {COLUMNS} from {} where test_id = any($1)", table.name());
+    let rows: Vec<SeriesRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(tests).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(Series::from).collect())
+}
+
+pub(super) async fn delete_series(conn: &mut PgConnection, table: Table, keys: &[Key]) -> Result<(), ApplyError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "delete from {} using unnest($1::uuid[], $2::uuid[], $3::bigint[]) as gone (branch, test, variety)
+         where branch_id = branch and test_id = test and variant = variety",
+        table.name()
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(keys.iter().map(|key| key.branch).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.test).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| key.variant).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
 
 pub(super) async fn upsert_series(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
     for some in series.chunks(AT_ONCE) {
@@ -194,7 +247,10 @@ pub(super) async fn insert_tests(
         "insert into test (id, team_id, project_id, name, suite, file_path, tags, named_owners, owners, words)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::json[], $6::text[], $7::json[], $8::json[],
                               $9::json[], $10::text[])
-         on conflict (id) do nothing",
+         on conflict (id) do update set
+           name = excluded.name, suite = excluded.suite, file_path = excluded.file_path, tags = excluded.tags,
+           named_owners = excluded.named_owners, owners = excluded.owners, words = excluded.words, made_up = false
+         where test.made_up",
     )
     .bind(column!(|id: Uuid, _, _| id))
     .bind(column!(|_, taken: &Taken<'_>, _| taken.place.team.0))
@@ -205,15 +261,16 @@ pub(super) async fn insert_tests(
     .bind(column!(|_, _, about: &About| texts(&about.tags)))
     .bind(column!(|_, _, about: &About| texts(&about.owners)))
     .bind(column!(|_, taken: &Taken<'_>, about: &About| owners(taken, about)))
-    .bind(column!(|_, _, about: &About| words(about)))
+    .bind(column!(|_, _, about: &About| words(&about.suite, &about.name, about.file_path.as_deref())))
     .execute(conn)
     .await?;
     Ok(())
 }
 
-fn words(about: &About) -> String {
-    let parts = [about.suite.join(" › "), about.name.clone(), about.file_path.clone().unwrap_or_default()];
-    clean(&parts.join("\n").to_lowercase())
+/// What a search looks into.
+pub(super) fn words(suite: &[String], name: &str, file_path: Option<&str>) -> String {
+    let suite = suite.join(" › ");
+    clean(&[suite.as_str(), name, file_path.unwrap_or_default()].join("\n").to_lowercase())
 }
 
 #[derive(FromRow)]
@@ -360,13 +417,16 @@ pub(super) async fn add_sums(conn: &mut PgConnection, reports: &[Taken<'_>]) -> 
 pub(super) struct Failed<'a, 'r> {
     pub taken: &'a Taken<'r>,
     pub idx: i32,
+    /// Its series: that of the test which the result's test has become.
     pub key: Key,
+    /// The result's own test.
+    pub reported: Uuid,
     pub failure: &'a said::Failure,
 }
 
 const COPY_FAILURE: &str = "copy failure (no, idx, project_id, branch_id, slice_id, test_id, variant, fingerprint, at, \
-     attempts, flaked) from stdin (format binary)";
-const FAILURE_FIELDS: i16 = 11;
+     attempts, flaked, reported_id) from stdin (format binary)";
+const FAILURE_FIELDS: i16 = 12;
 
 pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<'_, '_>]) -> Result<(), ApplyError> {
     if failures.is_empty() {
@@ -377,7 +437,7 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
     let mut quarters: BTreeMap<(Uuid, Uuid, DateTime<Utc>, Uuid), i64> = BTreeMap::new();
     let mut tests: BTreeMap<(Uuid, Uuid, Uuid), i64> = BTreeMap::new();
     for failed in failures {
-        let Failed { taken, idx, key, failure } = failed;
+        let Failed { taken, idx, key, reported, failure } = failed;
         let (project, place) = (taken.report.project.0, &taken.place);
         rows.row(FAILURE_FIELDS)
             .int8(place.no)
@@ -390,7 +450,8 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
             .uuid(failure.fingerprint)
             .timestamp(place.at)
             .int4(failure.attempts.into())
-            .bool(failure.flaked);
+            .bool(failure.flaked)
+            .opt(Some(*reported).filter(|reported| *reported != key.test), |rows, reported| rows.uuid(reported));
         errors.entry((project, failure.fingerprint)).or_insert(failed);
         *quarters.entry((project, place.slice_id, place.quarter, failure.fingerprint)).or_default() += 1;
         *tests.entry((project, failure.fingerprint, key.test)).or_default() += 1;

@@ -51,6 +51,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Quarantine(_)
                 | Event::Policy(_)
                 | Event::Rollup(_)
+                | Event::Alias(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }

@@ -41,6 +41,9 @@ export interface OwnersSearch {
 
 export const readOwnersSearch = (values: Record<string, unknown>): OwnersSearch => compact({ project: text(values.project) });
 
+/** The project whose renamed tests are shown; the first one when absent. */
+export const readRenamesSearch = readOwnersSearch;
+
 /** The series that the page of a test shows. */
 export interface TestSearch {
   branch?: string;

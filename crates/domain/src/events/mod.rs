@@ -4,6 +4,7 @@
 //! `#[serde(default)]`; a change of shape bumps the version and adds an arm to the kind's `upcast`; a change of meaning is
 //! a new event. Every name and version ever written has a golden file in `crates/domain/tests/golden`.
 
+pub mod alias;
 pub mod claim;
 pub mod evaluation;
 pub mod gate;
@@ -102,6 +103,8 @@ pub enum Event {
     Run(run::Event),
     /// Of a part of all results.
     Part(part::Event),
+    /// Of a renamed test.
+    Alias(alias::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -125,6 +128,7 @@ impl Event {
             (Kind::Rollup, rollup::Event::WIRE),
             (Kind::Run, run::Event::WIRE),
             (Kind::Part, part::Event::WIRE),
+            (Kind::Alias, alias::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -152,6 +156,7 @@ impl Event {
             Self::Rollup(event) => event.encode(),
             Self::Run(event) => event.encode(),
             Self::Part(event) => event.encode(),
+            Self::Alias(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -177,6 +182,7 @@ impl Event {
             Kind::Rollup => Self::Rollup(rollup::Event::decode(raw)?),
             Kind::Run => Self::Run(run::Event::decode(raw)?),
             Kind::Part => Self::Part(part::Event::decode(raw)?),
+            Kind::Alias => Self::Alias(alias::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

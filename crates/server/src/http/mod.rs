@@ -18,7 +18,8 @@ mod projects;
 mod publishers;
 mod quarantine;
 pub mod read_models;
-pub mod reports;
+pub mod renames;
+mod reports;
 pub mod runs;
 mod shares;
 mod teams;
@@ -80,5 +81,6 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(insight::routes())
         .merge(gates::routes())
         .merge(quarantine::routes())
+        .merge(renames::routes())
         .merge(export::ctrf::routes())
 }

@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{evaluation, gate, policy, project, quarantine, report, run, share, team, token},
+    events::{alias, evaluation, gate, policy, project, quarantine, report, run, share, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -97,6 +97,15 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Policy(policy::Event::Set(set)) => json!({"project_id": set.project}),
         Event::Share(share::Event::Created(share)) => json!({"share_id": share.share, "run_id": share.run}),
         Event::Share(share::Event::Revoked(share)) => json!({"share_id": share.share}),
+        Event::Alias(alias::Event::Accepted(joined)) => {
+            json!({"project_id": joined.project, "from": joined.from, "to": joined.to})
+        }
+        Event::Alias(alias::Event::Dismissed(two)) => {
+            json!({"project_id": two.project, "from": two.from, "to": two.to})
+        }
+        Event::Alias(alias::Event::Removed(two)) => {
+            json!({"project_id": two.project, "from": two.from, "to": two.to})
+        }
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_)
         | Event::Invitation(_)

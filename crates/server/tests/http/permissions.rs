@@ -69,6 +69,7 @@ fn rule(operation: &str) -> Option<Rule> {
         | "get_quarantine_summary"
         | "get_quarantine_list"
         | "get_quarantine_policy"
+        | "get_renames"
         | "watch_live"
         | "get_team"
         | "list_members"
@@ -96,6 +97,9 @@ fn rule(operation: &str) -> Option<Rule> {
         | "quarantine_test"
         | "change_quarantine"
         | "release_quarantine"
+        | "rename_test"
+        | "dismiss_rename"
+        | "undo_rename"
         | "set_quarantine_policy"
         | "pin_run"
         | "unpin_run" => Role(TeamRole::Maintainer, Scope::Write),

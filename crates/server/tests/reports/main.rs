@@ -19,6 +19,7 @@ mod poisoned;
 mod proxy;
 mod quarantine;
 mod reading;
+mod renames;
 mod retention;
 mod sending;
 

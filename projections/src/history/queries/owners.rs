@@ -59,7 +59,7 @@ pub async fn project_owners(
                   count(distinct test.id) filter (where series.last_status = $4) as failing
            from history.test left join lateral json_array_elements_text(test.owners) owner on true
            left join history.series on series.test_id = test.id and series.branch_id = $6
-           where test.project_id = $1 group by owner order by owner collate "C" nulls last limit $5"#,
+           where test.project_id = $1 and not exists (select from history.alias where from_id = test.id) group by owner order by owner collate "C" nulls last limit $5"#,
     )
     .bind(project.0)
     .bind(state_number(State::Flaky))

@@ -41,6 +41,11 @@ impl Point {
         (self.at, self.seq)
     }
 
+    /// Its number on the branch.
+    pub(super) fn seq(&self) -> u32 {
+        u32::try_from(self.seq).unwrap_or_default()
+    }
+
     /// As the series of its branch see it.
     pub(super) fn fact(&self) -> Fact {
         let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -167,7 +172,13 @@ struct SeriesColumns {
     assessment: Option<Value>,
 }
 
-/// A test of a team; the chosen series is that of the branch and variant, else of the default branch, else the newest.
+/// What a test has become, if it was renamed; else itself.
+pub(crate) fn push_target(query: &mut QueryBuilder<Postgres>, test: Uuid) {
+    query.push("coalesce((select target_id from history.alias where from_id = ").push_bind(test).push("), ");
+    query.push_bind(test).push(")");
+}
+
+/// A test of a team, or what it has become; the chosen series is that of the branch and variant, else of the default branch, else the newest.
 ///
 /// # Errors
 /// What the database says.
@@ -179,12 +190,12 @@ pub async fn get_test(
 ) -> Result<Option<TestDetail>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new("select ");
     query.push(COLUMNS).push(", 0::double precision as key").push(TABLES);
-    query.push(" where test.id = ").push_bind(test).push(" and project.team_id = ").push_bind(team.0);
+    query.push(" where test.id = ");
+    push_target(&mut query, test);
+    query.push(" and project.team_id = ").push_bind(team.0);
     query.push(" order by series.last_at desc, branch.name, series.variant limit ").push_bind(SERIES);
     let series: Vec<TestRow> = query.build_query_as().fetch_all(pool).await?;
-    if series.is_empty() {
-        return Ok(None);
-    }
+    let Some(test) = series.first().map(|row| row.id) else { return Ok(None) };
     let chosen = match choose(pool, team, test, (branch, variant)).await? {
         Some(columns) => Some(explain(pool, columns).await?),
         None => None,
@@ -239,7 +250,9 @@ async fn choose(
     let mut query = QueryBuilder::<Postgres>::new(
         "select branch.id as branch_id, branch.name as branch, series.variant, series.seen, series.durations, series.assessment",
     );
-    query.push(TABLES).push(" where test.id = ").push_bind(test).push(" and project.team_id = ").push_bind(team.0);
+    query.push(TABLES).push(" where test.id = ");
+    push_target(&mut query, test);
+    query.push(" and project.team_id = ").push_bind(team.0);
     if let Some(branch) = branch {
         query.push(" and branch.name = ").push_bind(branch.to_owned());
     }

@@ -81,7 +81,8 @@ pub struct Standing {
 pub async fn standing(pool: &PgPool, open: &Open) -> Result<Option<Standing>, sqlx::Error> {
     let Some(branch) = usual_branch(pool, open.project_id).await? else { return Ok(None) };
     let series: Vec<(i16, f64, Vec<u8>)> = sqlx::query_as(
-        "select state, score_high, seen from history.series where branch_id = $1 and test_id = $2 and last_at > $3",
+        "select state, score_high, seen from history.series where branch_id = $1 and last_at > $3
+           and test_id = coalesce((select target_id from history.alias where from_id = $2), $2)",
     )
     .bind(branch.id)
     .bind(open.test_id)
@@ -164,7 +165,9 @@ pub async fn candidates(
              and not exists (select from history.series broken
                              where broken.branch_id = $1 and broken.test_id = flaky.test_id and broken.state = 2)
              and not exists (select from quarantine.entry
-                             where entry.test_id = flaky.test_id and entry.project_id = $4
+                             where (entry.test_id = flaky.test_id
+                                    or entry.test_id in (select from_id from history.alias where target_id = flaky.test_id))
+                               and entry.project_id = $4
                                and (ends_at > $3 or ends_at >= flaky.failed_at
                                     or ends_at > $5 and coalesce(released_why, 'expired') in ('hand', 'expired')))
            order by flaky.test_id, score_low desc, variant) found

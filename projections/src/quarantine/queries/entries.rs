@@ -1,6 +1,6 @@
 //! Stays, one by one.
 
-use crate::history::queries::QueryError;
+use crate::history::queries::{QueryError, push_target};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     QuarantineId, TeamId,
@@ -16,6 +16,8 @@ pub struct Entry {
     pub id: Uuid,
     pub project_id: Uuid,
     pub test_id: Uuid,
+    /// As which test it was put there: what that has become since is `test_id`.
+    pub entered_test_id: Uuid,
     /// Who put it there; nobody if the policy did.
     pub user_id: Option<Uuid>,
     mode: String,
@@ -110,11 +112,13 @@ pub struct Filter {
     pub text: Option<String>,
 }
 
-const COLUMNS: &str = "select entry.id, entry.project_id, entry.test_id, entry.user_id, entry.mode, entry.reason, entry.owner, \
+const COLUMNS: &str = "select entry.id, entry.project_id, coalesce(alias.target_id, entry.test_id) as test_id, \
+    entry.test_id as entered_test_id, entry.user_id, entry.mode, entry.reason, entry.owner, \
     entry.ticket, entry.entered_at, entry.changed_at, entry.expires_at, entry.ends_at, entry.released_at, entry.released_why, \
     entry.released_user, entry.evidence, coalesce(project.name, '') as project, test.name, test.suite, test.file_path";
 const TABLES: &str = " from quarantine.entry left join history.project on project.id = entry.project_id \
-    left join history.test on test.id = entry.test_id and test.project_id = entry.project_id";
+    left join history.alias on alias.from_id = entry.test_id \
+    left join history.test on test.id = coalesce(alias.target_id, entry.test_id) and test.project_id = entry.project_id";
 
 /// A stay of a test of a team.
 ///
@@ -176,7 +180,12 @@ fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &Filter, now: 
         query.push(" or entry.project_id::text = ").push_bind(project.clone()).push(")");
     }
     if let Some(test) = filter.test {
-        query.push(" and entry.test_id = ").push_bind(test);
+        query.push(" and entry.test_id in (with wanted as (select ");
+        push_target(query, test);
+        query.push(
+            " as id) select id from wanted
+             union select from_id from history.alias old join wanted on old.target_id = wanted.id)",
+        );
     }
     match filter.phase {
         Some(Phase::Active) => query.push(" and entry.ends_at > ").push_bind(now),

@@ -41,7 +41,8 @@ struct Row {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// What is in quarantine in a project, named or by its id; none if the team has no such project.
+/// What is in quarantine in a project, named or by its id, each test under all the names that it had: older branches still run
+/// it under an old one. None if the team has no such project.
 ///
 /// # Errors
 /// What the database says.
@@ -56,9 +57,14 @@ pub async fn ci_list(
          from (select id, name from history.project where team_id = $1 and (id::text = $2 or name = $2)
                order by id::text = $2 desc limit 1) project
          left join lateral (
-           select test.id as test_id, test.name, test.suite, test.file_path, entry.mode, entry.expires_at
-           from quarantine.entry join history.test on test.id = entry.test_id
+           select distinct on (test.id) test.id as test_id, test.name, test.suite, test.file_path, entry.mode, entry.expires_at
+           from quarantine.entry left join history.alias on alias.from_id = entry.test_id
+           cross join lateral (
+             select coalesce(alias.target_id, entry.test_id) as id
+             union select from_id from history.alias old where old.target_id = coalesce(alias.target_id, entry.test_id)) one
+           join history.test on test.id = one.id
            where entry.project_id = project.id and entry.team_id = $1 and entry.entered_at <= $3 and entry.ends_at > $3
+           order by test.id, entry.ends_at desc
          ) found on true order by found.test_id",
     )
     .bind(team.0)
@@ -86,13 +92,15 @@ pub async fn ci_list(
 pub struct Active {
     /// Which.
     pub id: Uuid,
+    /// As which test it was put there.
+    pub entered_test_id: Uuid,
     /// What becomes of the test in CI.
     pub mode: Mode,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Which of these tests of a team are in quarantine.
+/// Which of these tests of a team are in quarantine, now or under a name that they had.
 ///
 /// # Errors
 /// What the database says.
@@ -102,17 +110,20 @@ pub async fn active_of(
     tests: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<HashMap<Uuid, Active>, sqlx::Error> {
-    let rows: Vec<(Uuid, Uuid, String, DateTime<Utc>)> = sqlx::query_as(
-        "select test_id, id, mode, expires_at from quarantine.entry
-         where test_id = any($1) and team_id = $2 and entered_at <= $3 and ends_at > $3",
+    type Row = (Uuid, Uuid, Uuid, String, DateTime<Utc>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select coalesce(alias.target_id, entry.test_id), id, entry.test_id, mode, expires_at
+         from quarantine.entry left join history.alias on alias.from_id = entry.test_id
+         where entry.test_id = any($1 || array(select from_id from history.alias where target_id = any($1)))
+           and entry.team_id = $2 and entered_at <= $3 and ends_at > $3 order by ends_at, id",
     )
     .bind(tests)
     .bind(team.0)
     .bind(now)
     .fetch_all(pool)
     .await?;
-    let active = |(test, id, mode, expires_at): (Uuid, Uuid, String, DateTime<Utc>)| {
-        (test, Active { id, mode: Mode::from_word(&mode).unwrap_or_default(), expires_at })
+    let active = |(test, id, entered_test_id, mode, expires_at): Row| {
+        (test, Active { id, entered_test_id, mode: Mode::from_word(&mode).unwrap_or_default(), expires_at })
     };
     Ok(rows.into_iter().map(active).collect())
 }
@@ -129,8 +140,10 @@ pub async fn covering(
     (start, end): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
-        "select distinct test_id from quarantine.entry
-         where test_id = any($1) and project_id = $2 and entered_at <= $4 and ends_at > $3",
+        "select distinct coalesce(alias.target_id, entry.test_id)
+         from quarantine.entry left join history.alias on alias.from_id = entry.test_id
+         where entry.test_id = any($1 || array(select from_id from history.alias where target_id = any($1)))
+           and entry.project_id = $2 and entered_at <= $4 and ends_at > $3",
     )
     .bind(tests)
     .bind(project)

@@ -36,7 +36,9 @@ pub async fn sums(
 ) -> Result<Sums, sqlx::Error> {
     sqlx::query_as(
         "with stay as materialized (
-           select entry.* from quarantine.entry left join history.project on project.id = entry.project_id
+           select entry.project_id, entry.entered_at, entry.ends_at, coalesce(alias.target_id, entry.test_id) as test_id
+           from quarantine.entry left join history.project on project.id = entry.project_id
+           left join history.alias on alias.from_id = entry.test_id
            where entry.team_id = $1 and ends_at > $3 and ($2::text is null or project.name = $2 or entry.project_id::text = $2)
          ), muted as materialized (
            select failure.no, failure.idx, fact.run_id

@@ -1,8 +1,9 @@
 //! Two branches, or two environments of a branch: how often each test failed in their newest runs, and whether the
 //! difference is more than chance.
 
-use super::compare::{MAX_ENTRIES, MAX_RESULTS, Piece, VARIANT, numbers, parts};
+use super::compare::{BECAME, MAX_ENTRIES, MAX_RESULTS, Piece, RENAMED, VARIANT, numbers, parts};
 use crate::copy::clean;
+use crate::history::queries::has_renames;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{ProjectId, ReportId, RunId, TeamId, TestId};
 use scaledtest_insight::fisher;
@@ -202,8 +203,14 @@ struct Sum {
 ///
 /// # Errors
 /// What the database says.
-pub async fn contrast(pool: &PgPool, base: &Sample, head: &Sample, rules: &Rules) -> Result<Contrast, sqlx::Error> {
-    let mut query = sqlx::query_as(AssertSqlSafe(statement()));
+pub async fn contrast(
+    pool: &PgPool,
+    project: ProjectId,
+    (base, head): (&Sample, &Sample),
+    rules: &Rules,
+) -> Result<Contrast, sqlx::Error> {
+    let renamed = has_renames(pool, project).await?;
+    let mut query = sqlx::query_as(AssertSqlSafe(statement(renamed)));
     for sample in [base, head] {
         query = query.bind(parts(&sample.pieces)).bind(numbers(&sample.pieces));
     }
@@ -278,7 +285,8 @@ fn p(judged: &Judged) -> f64 {
 
 /// Every result of both samples is read once, and summed up by test case, of which there are few; those of one test, whose
 /// tags or name may have changed, are then taken together. Most tests never fail, and are only counted.
-fn statement() -> String {
+fn statement(renamed: bool) -> String {
+    let (test, renamed) = if renamed { (BECAME, RENAMED) } else { ("test_id", "") };
     let side = |head: bool, parts: u8, numbers: u8| {
         format!(
             "select case_id, {head} as head, status, report_no * {PLACES} + idx as place
@@ -300,7 +308,7 @@ fn statement() -> String {
              select sum(base_failed)::bigint as base_failed, sum(base_passed)::bigint as base_passed,
                     sum(head_failed)::bigint as head_failed, sum(head_passed)::bigint as head_passed,
                     coalesce(max(head_failed_at), max(head_at), max(at)) as place
-             from by_case join reports.test_case on test_case.id = by_case.case_id group by test_id, {VARIANT}),
+             from by_case join reports.test_case on test_case.id = by_case.case_id {renamed} group by {test}, {VARIANT}),
          total as (
              select count(*) filter (where base_failed + head_failed = 0 and base_passed > 0 and head_passed > 0) as same,
                     count(*) filter (where base_failed + base_passed + head_failed + head_passed = 0) as not_run

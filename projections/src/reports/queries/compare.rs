@@ -1,12 +1,13 @@
 //! Two reports or runs, test by test.
 //!
 //! A test is the same on both sides when identity and variant are. Identity holds within a project: sides of two projects
-//! are matched by what it is made of (suite path, name, file path). Where a side has a test more than once, the latest
+//! are matched by what it is made of (suite path, name, file path). A renamed test is the one that it has become. Where a side has a test more than once, the latest
 //! report's result stands for it, a failed one before others.
 
 use super::reports::{self, Report};
 use super::results::{MESSAGE_CHARS, StatusColumn};
 use super::runs::{self, Run};
+use crate::history::queries::has_renames;
 use scaledtest_domain::{ReportId, TeamId, TestId};
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, QueryBuilder};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,12 +231,32 @@ const BY_NAME: &str = "name, test, variant";
 pub(super) const VARIANT: &str = "case when browser is null and device is null and os is null then ''
          else concat(browser, E'\\x1f', device, E'\\x1f', os) end collate \"C\"";
 
+/// What makes two results those of one test.
+#[derive(Debug, Clone, Copy)]
+enum Identity {
+    /// Their ids.
+    Id,
+    /// What they have become, where tests were renamed.
+    Became,
+    /// What the ids are made of: of two projects.
+    Parts,
+}
+
+/// What a test has become, and where that is found.
+pub(super) const BECAME: &str = "coalesce(target_id, test_id)";
+pub(super) const RENAMED: &str = "left join (select from_id, target_id from history.alias) alias on from_id = test_id";
+
 /// Compares two sides.
 ///
 /// # Errors
 /// What the database says.
 pub async fn compare(pool: &PgPool, base: &Side, head: &Side) -> Result<Difference, sqlx::Error> {
-    let mut query = sqlx::query_as(AssertSqlSafe(statement(base.project() == head.project())));
+    let identity = match base.project() == head.project() {
+        false => Identity::Parts,
+        true if has_renames(pool, base.project().into()).await? => Identity::Became,
+        true => Identity::Id,
+    };
+    let mut query = sqlx::query_as(AssertSqlSafe(statement(identity)));
     for side in [base, head] {
         query = query.bind(parts(&side.pieces)).bind(numbers(&side.pieces));
     }
@@ -284,7 +305,7 @@ impl Row {
 }
 
 /// Each side is read once and narrow; the two are joined; what is answered of that is read whole, by number and place.
-fn statement(same_project: bool) -> String {
+fn statement(identity: Identity) -> String {
     let mut totals = String::new();
     let mut entries = Vec::new();
     for (kind, (name, condition, order)) in KINDS.into_iter().enumerate() {
@@ -294,7 +315,7 @@ fn statement(same_project: bool) -> String {
               order by {order} limit $5)"
         ));
     }
-    let (base, head) = (side(same_project, 1, 2), side(same_project, 3, 4));
+    let (base, head) = (side(identity, 1, 2), side(identity, 3, 4));
     let entries = entries.join(" union all ");
     format!(
         "with base as ({base}), head as ({head}),
@@ -325,16 +346,17 @@ fn statement(same_project: bool) -> String {
 }
 
 /// One result of each test of a side. `parts` and `numbers` are the parameters that say where they are.
-fn side(same_project: bool, parts: u8, numbers: u8) -> String {
-    let test = if same_project {
-        "test_id"
-    } else {
-        "md5(concat_ws(E'\\x1e', array_to_string(suite, E'\\x1f'), name, file_path))::uuid"
+fn side(identity: Identity, parts: u8, numbers: u8) -> String {
+    let content = "md5(concat_ws(E'\\x1e', array_to_string(suite, E'\\x1f'), name, file_path))::uuid";
+    let (test, renamed) = match identity {
+        Identity::Id => ("test_id", ""),
+        Identity::Became => (BECAME, RENAMED),
+        Identity::Parts => (content, ""),
     };
     format!(
         "select distinct on (test, variant) * from (
              select {test} as test, {VARIANT} as variant, name collate \"C\" as name, status, duration_ms, part, report_no, idx
-             from reports.test_result where part = any(${parts}) and report_no = any(${numbers})) result
+             from reports.test_result {renamed} where part = any(${parts}) and report_no = any(${numbers})) result
          order by test, variant, report_no desc, status = 1 desc, idx desc"
     )
 }

@@ -1,7 +1,7 @@
 import type { TestDetail } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { VolumeX } from "lucide-react";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Button } from "../../components/Button.tsx";
 import { QuarantineBadge } from "../../components/QuarantineBadge.tsx";
 import { QuarantineDialog, type QuarantineSubject } from "../../components/QuarantineDialog.tsx";
@@ -11,8 +11,8 @@ import { useTeam } from "../../queries.ts";
 import { entryQuery } from "../../quarantine-queries.ts";
 import { Release } from "../quarantine/Release.tsx";
 
-/** Whether the test is in quarantine, and the way in and out. */
-export function QuarantinePanel({ test }: { test: TestDetail }) {
+/** Whether the test is in quarantine, and the way in and out; `beside` stands by its buttons. */
+export function QuarantinePanel({ test, beside }: { test: TestDetail; beside: ReactNode }) {
   const may = useTeam()?.role !== "readonly";
   const [subject, setSubject] = useState<QuarantineSubject>();
   const [releasing, setReleasing] = useState<{ id: string; name: string }>();
@@ -21,9 +21,10 @@ export function QuarantinePanel({ test }: { test: TestDetail }) {
   return (
     <>
       {stay === undefined && may && (
-        <p className="mb-4">
+        <div className="mb-4 flex flex-wrap gap-1.5">
           <Button small onClick={() => { setSubject({ test }); }}><VolumeX aria-hidden size={14} />Quarantine…</Button>
-        </p>
+          {beside}
+        </div>
       )}
       {stay !== undefined && (
         <section aria-label="Quarantine" className="panel mb-4 flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2.5">
@@ -37,9 +38,10 @@ export function QuarantinePanel({ test }: { test: TestDetail }) {
             </span>
           </p>
           {may && (
-            <span className="inline-flex gap-1.5">
+            <span className="inline-flex flex-wrap gap-1.5">
               <Button small disabled={!entry} onClick={() => { if (entry) setSubject({ entry }); }}>Change</Button>
               <Button small onClick={() => { setReleasing({ id: stay.id, name: test.name }); }}>Release</Button>
+              {beside}
             </span>
           )}
         </section>

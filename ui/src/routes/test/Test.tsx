@@ -1,6 +1,6 @@
 import { ApiError, type TestDetail } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Navigate, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { useTitle } from "../../hooks.ts";
@@ -13,6 +13,7 @@ import { Findings } from "./Findings.tsx";
 import { TestHeader } from "./Header.tsx";
 import { HistoryTable } from "./HistoryTable.tsx";
 import { QuarantinePanel } from "./QuarantinePanel.tsx";
+import { JoinButton, RenamedPanel } from "./RenamedPanel.tsx";
 import { StatePanel } from "./StatePanel.tsx";
 import { Errors, Others } from "./tables.tsx";
 import { Timeline } from "./Timeline.tsx";
@@ -34,6 +35,8 @@ function Content({ testId }: { testId: string }) {
     if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return <NotFound what="This test" />;
     return <ErrorBox error={error} retry={() => void query.refetch()} />;
   }
+  // It was renamed: what it is called now has the history of both.
+  if (query.data.id !== testId) return <Navigate to="/tests/$testId" params={{ testId: query.data.id }} search={search} replace />;
   return <Page test={query.data} search={search} stale={query.isPlaceholderData} />;
 }
 
@@ -53,7 +56,8 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
   return (
     <>
       <TestHeader test={test} series={series} onChange={change} />
-      <QuarantinePanel test={test} />
+      <RenamedPanel test={test} />
+      <QuarantinePanel test={test} beside={<JoinButton test={test} />} />
       <div className={cx(stale && "opacity-60")}>
         {series && <StatePanel series={series} chosen={ofSeries} />}
         {history.isPending && series && <Skeleton rows={3} className="mb-6" />}

@@ -13,6 +13,7 @@ import { readTestsSearch, toTestFilter, type TestsSearch } from "../../lib/insig
 import { projectsQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 import { Filters } from "./Filters.tsx";
+import { RenameHint } from "./RenameHint.tsx";
 import { TestTable } from "./TestTable.tsx";
 
 /** Every test of the team with its latest state. */
@@ -39,6 +40,7 @@ export function TestsPage() {
       <PageHeader title="Tests" note={query.data ? `${plural(total, "test")}${filtered ? " match" : ""}` : " "}>
         {rows.length > 0 && (
           <>
+            <RenameHint project={search.project ?? (projects.length === 1 ? projects[0]?.name : undefined)} />
             <StripLegend />
             <ExportMenu
               of="tests"

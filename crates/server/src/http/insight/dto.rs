@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
-use crate::http::quarantine::dto::Mode;
+use crate::http::{quarantine::dto::Mode, renames::dto::Rename};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -234,6 +234,8 @@ pub struct TestDetail {
     pub chosen: Option<Chosen>,
     /// Most frequent first; at most 20.
     pub errors: Vec<ErrorOfTest>,
+    /// What it was called before, the latest first: their history is part of it.
+    pub renamed_from: Vec<Rename>,
 }
 
 /// How a test ended in a report.

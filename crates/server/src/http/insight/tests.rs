@@ -7,6 +7,7 @@ use crate::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, PathId},
         read_models::{History, Quarantine, WaitMin},
+        renames::dto::Rename,
     },
 };
 use axum::{Json, extract::State};
@@ -15,7 +16,7 @@ use scaledtest_insight::State as TestState;
 use scaledtest_projections::{
     history::{
         Last,
-        queries::{self, Chosen, DurationShift, Point, Sort, TestFilter, TestRow},
+        queries::{self, Chosen, DurationShift, Of, Point, Sort, TestFilter, TestRow},
         seen::Seen,
     },
     quarantine::queries::{Active, active_of},
@@ -66,7 +67,8 @@ pub(super) async fn list_tests(
 
 /// Read a test
 ///
-/// Everywhere it runs, and for one branch and variant why it is in its state.
+/// Everywhere it runs, and for one branch and variant why it is in its state. The id of a test that was renamed gives what it is
+/// called now.
 #[utoipa::path(get, path = "/api/v1/tests/{id}", operation_id = "get_test", tag = "tests",
     params(
         ("id" = uuid::Uuid, Path),
@@ -85,8 +87,9 @@ pub(super) async fn get_test(
     caller.scope(Scope::Read)?;
     let wanted = (pairs.get("branch"), variant_id(&pairs)?);
     let found = queries::get_test(&app.db, caller.team()?, id.0, wanted).await?.ok_or_else(not_found)?;
-    let quarantined = active_of(&app.db, caller.team()?, &[id.0], app.clock.now()).await?;
     let first = found.series.first().ok_or_else(not_found)?.clone();
+    let quarantined = active_of(&app.db, caller.team()?, &[first.id], app.clock.now()).await?;
+    let renamed_from = queries::renames(&app.db, caller.team()?, Of::Target(first.id)).await?;
     Ok(Json(dto::TestDetail {
         id: first.id,
         project: dto::Project { id: first.project_id, name: first.project },
@@ -95,10 +98,11 @@ pub(super) async fn get_test(
         file_path: first.file_path,
         tags: first.tags.0,
         owners: first.owners.0,
-        quarantine: quarantined.get(&id.0).map(in_quarantine),
+        quarantine: quarantined.get(&first.id).map(in_quarantine),
         series: found.series.iter().map(series).collect(),
         chosen: found.chosen.map(chosen),
         errors: found.errors.into_iter().map(error).collect(),
+        renamed_from: renamed_from.iter().map(Rename::from).collect(),
     }))
 }
 

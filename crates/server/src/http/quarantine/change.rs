@@ -105,7 +105,7 @@ async fn stream(app: &App, caller: &Caller, id: QuarantineId) -> Result<(TeamId,
     caller.scope(Scope::Write)?;
     let team = caller.require(TeamRole::Maintainer)?;
     let row = queries::entry(&app.db, team, id).await?.ok_or_else(not_found)?;
-    Ok((team, StreamId::of(team, Kind::Quarantine, row.test_id)))
+    Ok((team, StreamId::of(team, Kind::Quarantine, row.entered_test_id)))
 }
 
 async fn execute(

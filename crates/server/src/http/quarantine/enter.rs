@@ -19,12 +19,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use scaledtest_commands::{Quarantine, quarantine::Command};
+use scaledtest_commands::{
+    Quarantine,
+    quarantine::{Command, Reject},
+};
 use scaledtest_domain::{
     CommandId, ErrorKind, Hash16, Kind, QuarantineId, Scope, StreamId, TeamId, TeamRole, TestId,
     events::quarantine::{By, Entered, Evidence},
 };
-use scaledtest_eventlog::{CommandMeta, Executed};
+use scaledtest_eventlog::{CommandMeta, ExecuteError, Executed};
 use scaledtest_projections::{
     history::queries::{TestDetail, get_test},
     quarantine::queries,
@@ -93,13 +96,18 @@ pub(super) async fn quarantine_test(
     let no_test = || ApiError::not_found("test_not_found", "test not found");
     let test = test.map_err(|_| no_test())?;
     let detail = get_test(&app.db, team, test.0, (None, None)).await?.ok_or_else(no_test)?;
-    let project = detail.series.first().map(|row| row.project_id).ok_or_else(no_test)?;
+    let (test, project) = detail.series.first().map(|row| (TestId(row.id), row.project_id)).ok_or_else(no_test)?;
 
     let key = idempotency_key(&headers)?;
     let (quarantine, command) = ids(team, &caller, key.as_deref());
     if queries::active_count(&app.db, team, project, now).await? >= MOST {
         let message = format!("a project may have {MOST} tests in quarantine: release some first");
         return Err(ApiError::new(ErrorKind::Conflict, "too_many_quarantined", message));
+    }
+    // Under a name that it had: another stream than that of the test that it has become.
+    let active = queries::active_of(&app.db, team, &[test.0], now).await?;
+    if active.get(&test.0).is_some_and(|stay| stay.entered_test_id != test.0) {
+        return Err(ApiError::from_execute(ExecuteError::Rejected(Reject::Already)));
     }
     let request_hash = key.map(|_| Hash16::of(&asked));
     let meta = CommandMeta { command, request: request_hash, at: now, ..caller.meta(&app, &request) };

@@ -174,7 +174,7 @@ pub(super) async fn compare_branches(
         queries::sample(&app.db, project.id, &head, since)
     )?;
     let rules = Rules::default();
-    let contrast = queries::contrast(&app.db, &samples.0, &samples.1, &rules).await?;
+    let contrast = queries::contrast(&app.db, project.id, (&samples.0, &samples.1), &rules).await?;
     Ok(Json(BranchComparison {
         project: ComparedProject { id: project.id.0, name: project.name },
         base: sample(base, &samples.0),

@@ -8531,7 +8531,10 @@ export interface operations {
     };
     list_shares: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
             header?: never;
             path: {
                 /** @description The run */
@@ -8548,6 +8551,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Shares"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
             /** @description insufficient_scope: the API token cannot read */

@@ -316,6 +316,5 @@ async fn what_a_link_holds_is_in_no_log() {
     server.delete(&ada.token, &format!("/api/v1/shares/{id}")).await.expect(200);
     drop(guard);
     let text = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert!(text.contains("/api/v1/shared/{token}/results/{report_id}/{result_id}"), "requests are logged: {text}");
     assert!(!text.contains(&token[36..]), "{text}");
 }

@@ -65,6 +65,7 @@ pub(super) const LISTS: &[List] = &[
     list("/api/v1/runs", "runs", Paging::Cursor(100)),
     list("/api/v1/runs/{id}/quality-gates", "evaluations", Paging::Whole),
     list("/api/v1/runs/{id}/results", "results", Paging::Cursor(1_000)),
+    list("/api/v1/runs/{id}/shares", "shares", Paging::Whole),
     list("/api/v1/teams", "teams", Paging::Whole),
     list("/api/v1/teams/{team_id}/invitations", "invitations", Paging::Whole),
     list("/api/v1/teams/{team_id}/members", "members", Paging::Whole),

@@ -5,11 +5,7 @@ use axum::http::Method;
 use scaledtest_domain::{ShareId, TeamRole};
 use scaledtest_server::config::Config;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeSet;
 
 /// A failed test with everything that a test can have, a passed one, and an environment that is nobody's business.
 fn report(word: &str) -> Value {
@@ -282,39 +278,4 @@ async fn reading_through_links_is_limited_on_its_own() {
     refused.refused(429, "rate_limited");
     assert_eq!(refused.header("x-robots-tag"), Some("noindex, nofollow"));
     assert_eq!(server.get("", "/api/v1/auth/methods").await.header("x-ratelimit-limit"), Some("100"));
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Logged(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn what_a_link_holds_is_in_no_log() {
-    let server = TestApp::start().await;
-    let ada = server.register("ada@example.com").await;
-    let (run, report) = upload(&server, &ada, "shop", "").await;
-    let logged = Logged::default();
-    let writer = logged.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
-    let guard = tracing::subscriber::set_default(subscriber.finish());
-    let (id, token) = link(&server, &ada, &run).await;
-    for path in ["", "/results", &format!("/results/{report}/0"), "/nothing"] {
-        server.get("", &format!("/api/v1/shared/{token}{path}")).await;
-    }
-    server.get("", &format!("/shared/{token}")).await;
-    server.get("", &format!("/api/v1/shared/{token}0")).await.refused(404, "share_not_found");
-    server.delete(&ada.token, &format!("/api/v1/shares/{id}")).await.expect(200);
-    drop(guard);
-    let text = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert!(!text.contains(&token[36..]), "{text}");
 }

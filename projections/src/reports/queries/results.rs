@@ -141,7 +141,7 @@ impl Target {
     }
 
     /// Nothing is left of what was dropped.
-    fn as_it_is_there(self) -> Self {
+    fn or_nothing(self) -> Self {
         match self.dropped {
             true => Self { tests: 0, passed: 0, failed: 0, skipped: 0, pending: 0, other: 0, ..self },
             false => self,
@@ -169,7 +169,7 @@ pub(super) async fn targets(pool: &PgPool, team: TeamId, scope: Scope) -> Result
     );
     query.push_bind(team.0).push(by).push_bind(id).push(" order by no");
     let found: Vec<Target> = query.build_query_as().fetch_all(pool).await?;
-    Ok(found.into_iter().map(Target::as_it_is_there).collect())
+    Ok(found.into_iter().map(Target::or_nothing).collect())
 }
 
 /// Results of a report or a run; `None` if the team has no such report or run.

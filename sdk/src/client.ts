@@ -135,7 +135,7 @@ export class ScaledTest extends Connection {
 
   /** For how many days the results of new reports are kept; null for what the instance says. */
   async changeRetention(teamId: string, days: T.RetentionDays | null): Promise<void> {
-    await this.#ask("PUT", `${team(teamId)}/retention`, { body: { days } });
+    await this.ask("PUT", `${team(teamId)}/retention`, { body: { days } });
   }
 
   /** Deletes the team with everything in it. */
@@ -262,7 +262,7 @@ export class ScaledTest extends Connection {
 
   /** Keeps the results of a run beyond their time, or no longer than others. */
   pinRun(id: string, keep: boolean): Promise<T.RunRetention> {
-    return this.#ask(keep ? "PUT" : "DELETE", `/api/v1/runs/${part(id)}/pin`);
+    return this.ask(keep ? "PUT" : "DELETE", `/api/v1/runs/${part(id)}/pin`);
   }
 
   async deleteReport(id: string): Promise<void> {

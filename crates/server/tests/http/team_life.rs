@@ -40,7 +40,11 @@ async fn a_team_that_is_made_belongs_to_its_maker_and_a_key_makes_it_once() {
     assert_eq!(make("Payments <3").await.expect(201), first);
     make("Other").await.refused(422, "idempotency_key_reused");
     let shown = server.get(&ada.token, &format!("/api/v1/teams/{}", first["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!(shown, json!({"team": first, "role": "owner", "members": 1, "badges_public": false}));
+    assert_eq!(
+        shown,
+        json!({"team": first, "role": "owner", "members": 1, "badges_public": false,
+                              "retention": {"chosen_days": null, "days": 400}})
+    );
     for wrong in ["", "   ", "a\0b", &"x".repeat(256)] {
         let refused = server.post(&ada.token, "/api/v1/teams", json!({"name": wrong})).await;
         assert_eq!(refused.refused(400, "invalid_request")["details"][0]["field"], "name");

@@ -40,7 +40,7 @@ export function KeptNote({ run }: { run: RunDetail }) {
       </p>
     );
   }
-  if (pinned) return <p className="mb-3 flex items-center gap-1.5 text-[13px] text-muted-foreground"><Pin aria-hidden size={14} /> <span>Kept since <Time iso={pinned} /></span></p>;
+  if (pinned) return <p className="mb-3 flex items-center gap-1.5 text-[13px] text-muted-foreground"><Pin aria-hidden size={14} /> <span>Kept whole, <Time iso={pinned} /></span></p>;
   if (!expires || Date.parse(expires) - now > SOON) return null;
   return <p className="mb-3 text-[13px] text-muted-foreground">The results of this run are dropped after <Time iso={expires} />. Keep the run to have them longer.</p>;
 }

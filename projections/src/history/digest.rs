@@ -1,6 +1,6 @@
 //! What histories need of reports whose results are dropped: the content of a roll-up.
 //!
-//! JSON, column by column, with what results have in common written once, then zstd: one or two bytes a result. Read back it
+//! JSON, column by column, with what results have in common written once, then zstd: two or three bytes a result. Read back it
 //! says to the histories exactly what the results said.
 
 use super::said::{About, Failure, Said, short, variant_id};
@@ -212,5 +212,46 @@ fn place<T: Clone + Eq + std::hash::Hash>(places: &mut HashMap<T, usize>, list: 
             places.insert(thing, list.len() - 1);
             list.len() - 1
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scaledtest_domain::ReportId;
+    use serde_json::json;
+
+    fn results(run: u64, tests: u64) -> Vec<TestResult> {
+        let mut random = run;
+        let one = |index: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let id = TestId::derived(&[&index.to_be_bytes()]);
+            let failed = (random >> 40).is_multiple_of(200);
+            let mut result = json!({
+                "test_id": id, "name": format!("handles case {index} with {} items", index % 50),
+                "suite": [format!("area {}.spec.ts", index % 12)], "status": if failed { "failed" } else { "passed" },
+                "duration_ms": 20 + index * 37 % 800 + (random >> 33) % 80, "file_path": "tests/area.spec.ts",
+            });
+            if failed {
+                result["message"] = json!(format!("timed out after {} ms", random >> 50));
+            }
+            serde_json::from_value(result).expect("a result")
+        };
+        (0..tests).map(one).collect()
+    }
+
+    #[test]
+    fn a_result_takes_two_or_three_bytes() {
+        let (runs, tests) = (20, 1_000);
+        let mut digest = Digest::default();
+        for run in 0..runs {
+            let rolled = Rolled { report: ReportId::new(), upload: UploadId::new() };
+            digest.add(rolled, &results(run, tests));
+        }
+        let bytes: usize = digest.encode().expect("pieces").iter().map(Vec::len).sum();
+        #[expect(clippy::cast_precision_loss, reason = "counts are small")]
+        let each = bytes as f64 / (runs * tests) as f64;
+        assert!(each < 3.0, "{each} bytes");
+        assert_eq!(digest.results(), 20_000);
     }
 }

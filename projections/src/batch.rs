@@ -3,8 +3,10 @@
 use crate::{Item, checkpoint::Checkpoint};
 use scaledtest_domain::Position;
 
-/// Rows in a batch, at most (unless a single commit is larger).
-const MAX_ROWS: usize = 5_000;
+/// Rows in a batch, at most (unless a single commit is larger), while requests may wait for them: few enough to be seen soon.
+pub(crate) const SOON: usize = 5_000;
+/// The same while a projection catches up and nobody waits: what is written anew with every batch is written less often.
+pub(crate) const CATCHING_UP: usize = 100_000;
 /// Bytes of compressed bodies in a batch, at most (unless a single commit is larger).
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
@@ -23,8 +25,9 @@ impl Batch {
         self.items.push(item);
     }
 
-    pub fn is_full(&self) -> bool {
-        self.rows >= MAX_ROWS || self.bytes >= MAX_BYTES
+    /// Whether it has so many rows, or as many bytes as any batch may have.
+    pub fn is_full(&self, rows: usize) -> bool {
+        self.rows >= rows || self.bytes >= MAX_BYTES
     }
 
     /// Where it ends, if nothing in it concerns the projection.

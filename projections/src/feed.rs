@@ -4,7 +4,7 @@
 //! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies that are read stay
 //! compressed until they become rows, and together they may take only so much memory.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, CATCHING_UP, SOON};
 use crate::checkpoint::Skips;
 use crate::rollups::Rollups;
 use crate::session::Failure;
@@ -74,9 +74,11 @@ async fn fill(
     let mut items = std::pin::pin!(items);
     let mut batch = Batch::default();
     loop {
+        let is_level = batch.last() >= Some(level);
+        let is_full = batch.is_full(if is_level { SOON } else { CATCHING_UP });
         tokio::select! {
             biased;
-            item = items.next(), if !batch.is_full() => match item {
+            item = items.next(), if !is_full => match item {
                 Some(Ok(item)) => batch.push(item),
                 Some(Err(failure)) => {
                     if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
@@ -88,7 +90,7 @@ async fn fill(
                 }
                 None => return,
             },
-            permit = sender.reserve(), if batch.is_full() || batch.last() >= Some(level) => match permit {
+            permit = sender.reserve(), if is_full || is_level => match permit {
                 Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
                 Err(_) => return,
             },

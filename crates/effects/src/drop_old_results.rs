@@ -4,16 +4,16 @@
 //! of the read models; then bodies and documents are erased from the log. Every step can break off: the next round goes on,
 //! and the janitor erases what a dropped part has left.
 
-use crate::rollups::{Batch, RollupError, meta};
+use crate::rollups::{Batch, RollupError};
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::{Part as PartDecider, Report, part, report};
 use scaledtest_domain::{CommandId, Kind, ReportId, StreamId, TeamId, retention::Part};
-use scaledtest_eventlog::{EventLog, ExecuteError, LogError};
+use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError, LogError};
 use scaledtest_projections::reports::queries::{self, Unsealed};
 use sqlx::PgPool;
 
 /// Beyond its time a part rests so long: an upload may still be on its way, or the read models behind.
-pub const REST: TimeDelta = TimeDelta::days(1);
+const REST: TimeDelta = TimeDelta::days(1);
 /// Reports read at once.
 const PAGE: i64 = 500;
 
@@ -52,8 +52,8 @@ pub async fn drop_old_results(log: &EventLog, pool: &PgPool, now: DateTime<Utc>)
     for part in queries::parts(pool).await?.into_iter().filter(|part| is_due(*part, now)) {
         let unsealed = queries::unsealed(pool, part).await?;
         seal(log, part, &unsealed, now).await?;
-        let stream = StreamId::global(Kind::Part, part.id());
-        log.execute::<PartDecider>(stream, part::Command::Drop { part }, &meta(CommandId::new(), now)).await?;
+        let (stream, meta) = (StreamId::global(Kind::Part, part.id()), CommandMeta::of_system(CommandId::new(), now));
+        log.execute::<PartDecider>(stream, part::Command::Drop { part }, &meta).await?;
         dropped.parts += 1;
         let mut after = 0;
         loop {

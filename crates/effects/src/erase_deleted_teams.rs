@@ -1,13 +1,10 @@
 //! Deletes the reports of deleted teams, also those that an upload brought in at the last moment.
 
-use crate::{
-    delete_report::{delete, forget},
-    rollups::meta,
-};
+use crate::delete_report::{delete, forget};
 use chrono::{DateTime, Utc};
 use scaledtest_commands::report::Reject;
 use scaledtest_domain::{CommandId, ReportId, RollupId, TeamId};
-use scaledtest_eventlog::{EventLog, ExecuteError};
+use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError};
 use scaledtest_projections::{access::queries as access, reports::queries as reports};
 use sqlx::PgPool;
 use std::collections::BTreeSet;
@@ -60,7 +57,7 @@ async fn erase(
     now: DateTime<Utc>,
     rollup: &mut Option<RollupId>,
 ) -> Result<bool, EraseError> {
-    match delete(log, team, report, &meta(CommandId::new(), now), rollup).await {
+    match delete(log, team, report, &CommandMeta::of_system(CommandId::new(), now), rollup).await {
         Ok(_) => Ok(true),
         // The read model has not heard of it yet.
         Err(ExecuteError::Rejected(Reject::NotFound)) => Ok(false),

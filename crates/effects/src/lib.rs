@@ -14,7 +14,7 @@ pub mod send_mail;
 mod tend_quarantine;
 
 pub use delete_report::delete_report;
-pub use drop_old_results::{DropError, Dropped, REST as RETENTION_REST, drop_old_results};
+pub use drop_old_results::{DropError, Dropped, drop_old_results};
 pub use erase_deleted_teams::{EraseError, erase_deleted_teams};
 pub use evaluate_gates::{Cause, GateError, GateSweep, evaluate_gate, evaluate_gates};
 pub use remove_orphan_chunks::{GRACE, Janitor, Removed, remove_orphan_chunks};

@@ -6,7 +6,7 @@ use scaledtest_commands::{
     rollup::{Command, Reject},
 };
 use scaledtest_domain::{
-    Actor, CommandId, Kind, ProjectId, ReportId, RollupId, StreamId, TeamId, UploadId,
+    CommandId, Kind, ProjectId, ReportId, RollupId, StreamId, TeamId, UploadId,
     events::{
         report::Chunks,
         rollup::{Rolled, Sealed},
@@ -44,10 +44,6 @@ pub enum RollupError {
     },
 }
 
-pub(crate) fn meta(command: CommandId, at: DateTime<Utc>) -> CommandMeta {
-    CommandMeta { command, request: None, actor: Actor::System, at, correlation: None, causation: None }
-}
-
 /// The reports of a project in a part.
 pub(crate) struct Batch {
     pub team: TeamId,
@@ -57,9 +53,9 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Seals these reports, in the order of the log: writes what histories need of them, then says of each where that is. What
-    /// an earlier try has written is not written again. Returns how many were sealed; one that cannot be read is left out.
-    pub async fn seal(&self, log: &EventLog, reports: &[ReportId], now: DateTime<Utc>) -> Result<u64, RollupError> {
-        let (mut left, mut count) = (reports.to_vec(), 0);
+    /// an earlier try has written is not written again. One that cannot be read is left out.
+    pub async fn seal(&self, log: &EventLog, reports: &[ReportId], now: DateTime<Utc>) -> Result<(), RollupError> {
+        let mut left = reports.to_vec();
         for k in 0_u32.. {
             if left.is_empty() {
                 break;
@@ -73,11 +69,11 @@ impl Batch {
             }
             let Some(sealed) = state.sealed else { continue };
             for rolled in sealed.reports.iter().filter(|rolled| reports.contains(&rolled.report)) {
-                count += u64::from(self.mark(log, *rolled, rollup, now).await?);
+                self.mark(log, *rolled, rollup, now).await?;
                 left.retain(|one| *one != rolled.report);
             }
         }
-        Ok(count)
+        Ok(())
     }
 
     /// Writes the first of these reports into a new roll-up, as many as fit; takes away those that need none.
@@ -139,14 +135,13 @@ impl Batch {
         Rolled { report, upload }: Rolled,
         rollup: RollupId,
         now: DateTime<Utc>,
-    ) -> Result<bool, RollupError> {
+    ) -> Result<(), RollupError> {
         let stream = StreamId::of(self.team, Kind::Report, report);
         let command = report::Command::Seal { report, upload, rollup };
         let id = CommandId::derived(&[report.0.as_bytes(), upload.0.as_bytes(), rollup.0.as_bytes()]);
-        match log.execute::<Report>(stream, command, &meta(id, now)).await {
-            Ok(executed) => Ok(!executed.events.is_empty()),
-            // Deleted, or replaced by another upload.
-            Err(ExecuteError::Rejected(_)) => Ok(false),
+        match log.execute::<Report>(stream, command, &CommandMeta::of_system(id, now)).await {
+            // Refused: deleted, or replaced by another upload.
+            Ok(_) | Err(ExecuteError::Rejected(_)) => Ok(()),
             Err(ExecuteError::Log(error)) => Err(error.into()),
             Err(error) => Err(RollupError::Command(error.to_string())),
         }
@@ -224,7 +219,8 @@ async fn settle(
     now: DateTime<Utc>,
 ) -> Result<bool, RollupError> {
     let is_erase = matches!(command, Command::Erase { .. });
-    match log.execute::<Rollup>(StreamId::of(team, Kind::Rollup, rollup), command, &meta(CommandId::new(), now)).await {
+    let meta = CommandMeta::of_system(CommandId::new(), now);
+    match log.execute::<Rollup>(StreamId::of(team, Kind::Rollup, rollup), command, &meta).await {
         Ok(_) => Ok(true),
         Err(ExecuteError::Rejected(Reject::Changed)) => {
             if !is_erase {

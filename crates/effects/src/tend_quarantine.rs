@@ -9,7 +9,7 @@ use scaledtest_commands::{
     quarantine::{Command, Reject},
 };
 use scaledtest_domain::{
-    Actor, CommandId, Kind, QuarantineId, StreamId, TeamId, TestId,
+    CommandId, Kind, QuarantineId, StreamId, TeamId, TestId,
     events::quarantine::{By, Entered, Evidence, Terms, Why},
 };
 use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError};
@@ -189,8 +189,7 @@ async fn execute(
     wanted: Command,
     now: DateTime<Utc>,
 ) -> Result<bool, TendError> {
-    let meta =
-        CommandMeta { command, request: None, actor: Actor::System, at: now, correlation: None, causation: None };
+    let meta = CommandMeta::of_system(command, now);
     match log.execute::<Quarantine>(StreamId::of(team, Kind::Quarantine, test), wanted, &meta).await {
         Ok(executed) => Ok(!executed.events.is_empty() && !executed.replayed),
         // The read model was behind: somebody else has seen to it.

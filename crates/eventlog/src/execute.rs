@@ -28,6 +28,13 @@ pub struct CommandMeta {
     pub causation: Option<CommitId>,
 }
 
+impl CommandMeta {
+    /// A command of this program's own, that belongs to nothing.
+    pub fn of_system(command: CommandId, at: DateTime<Utc>) -> Self {
+        Self { command, request: None, actor: Actor::System, at, correlation: None, causation: None }
+    }
+}
+
 /// A command that was carried out, now or earlier.
 pub struct Executed<D: Decider> {
     /// The commit's position; for a command that found everything already so, the aggregate's last.

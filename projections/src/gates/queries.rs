@@ -232,6 +232,7 @@ pub struct PastRun {
 pub async fn newest_runs(pool: &PgPool, team: TeamId, limit: i64) -> Result<Vec<PastRun>, sqlx::Error> {
     sqlx::query_as(
         "select id, branch, commit, build, created_at from reports.run where team_id = $1
+           and not exists (select from reports.report where report.run_id = run.id and report.sealed)
          order by created_at desc, no desc limit $2",
     )
     .bind(team.0)

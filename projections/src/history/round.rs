@@ -71,27 +71,27 @@ fn fill(bodies: &[(i64, Body)], sender: &mpsc::Sender<Round>) -> Result<(), Appl
                 }
             }
             Body::Chunks(chunks) => {
-                for chunk in chunks {
+                // A database that refused says why itself.
+                for chunk in chunks.iter().take_while(|_| !sender.is_closed()) {
                     round.add_all(report, &mut idx, &decode_chunk(chunk).map_err(broken)?);
-                    if round.results.len() >= ROUND && sender.blocking_send(std::mem::take(&mut round)).is_err() {
-                        // The database refused, and says why itself.
-                        return Ok(());
-                    }
+                    round.hand_over(ROUND, sender);
                 }
             }
         }
-        if round.results.len() >= ROUND && sender.blocking_send(std::mem::take(&mut round)).is_err() {
-            return Ok(());
-        }
+        round.hand_over(ROUND, sender);
     }
-    if !round.results.is_empty() {
-        // Nobody listens any more: then nobody needs it.
-        let _ = sender.blocking_send(round);
-    }
+    round.hand_over(1, sender);
     Ok(())
 }
 
 impl Round {
+    /// Once there are so many results, they are somebody else's. If nobody listens any more, nobody needs them.
+    fn hand_over(&mut self, enough: usize, sender: &mpsc::Sender<Self>) {
+        if self.results.len() >= enough {
+            let _ = sender.blocking_send(std::mem::take(self));
+        }
+    }
+
     fn add_all(&mut self, report: usize, idx: &mut u64, results: &[TestResult]) {
         for result in results {
             self.add(report, *idx, Said::of(result), || About::of(result));

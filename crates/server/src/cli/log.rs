@@ -11,13 +11,18 @@ use scaledtest_domain::{
     report::decode_chunk,
 };
 use scaledtest_eventlog::{ChunkError, EventLog, LogError, Verified};
-use scaledtest_projections::rollups;
+use scaledtest_projections::{
+    reports::queries::{ReportCount, count_reports},
+    rollups,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Write},
     time::Duration,
 };
 
+/// Rows of reports looked at together.
+const ROWS: u32 = 1_000;
 /// Messages looked at together.
 const BATCH: usize = 500;
 /// How long the read models may take to catch up before they are compared.
@@ -224,24 +229,21 @@ impl Findings {
 
     async fn compare_rows(&mut self, stores: &Stores) -> anyhow::Result<()> {
         // Reports that came while we looked are not in our list.
-        let rows: Vec<(uuid::Uuid, Option<i64>)> = sqlx::query_as(
-            "select report.id, case when not dropped then (select count(*) from reports.result \
-             where result.report_no = report.no and result.part = report.part) end \
-             from reports.report where report.no <= $1",
-        )
-        .bind(i64::try_from(self.last)?)
-        .fetch_all(&stores.db)
-        .await?;
-        let rows: HashMap<ReportId, Option<u64>> =
-            rows.into_iter().map(|(id, count)| (ReportId(id), count.map(i64::unsigned_abs))).collect();
+        let last = i64::try_from(self.last)?;
+        let (mut rows, mut after) = (HashMap::new(), 0);
+        while after < last {
+            let page = count_reports(&stores.db, after, ROWS).await?;
+            let Some(newest) = page.last() else { break };
+            after = newest.no;
+            rows.extend(page.into_iter().filter(|row| row.no <= last).map(|row| (row.id, row)));
+        }
         for (id, live) in &self.live {
             match rows.get(id) {
                 // Its results were dropped when their time was over.
-                Some(None) => {}
-                Some(Some(count)) if *count == live.results => {}
-                Some(Some(count)) => self
+                Some(row) if row.dropped || row.results.unsigned_abs() == live.results => {}
+                Some(ReportCount { results, .. }) => self
                     .faults
-                    .push(format!("report {id}: the read model has {count} results, the log {}", live.results)),
+                    .push(format!("report {id}: the read model has {results} results, the log {}", live.results)),
                 None => self.suspects.push((*id, format!("report {id} is in the log but not in the read model"))),
             }
         }

@@ -190,6 +190,8 @@ pub struct ReportCount {
     pub tests: i64,
     /// Rows of results.
     pub results: i64,
+    /// There are none any more: their time was over.
+    pub dropped: bool,
 }
 
 /// The next reports of every team after a number, by number, with their rows counted; for checking against the log.
@@ -200,7 +202,8 @@ pub async fn count_reports(pool: &PgPool, after: i64, limit: u32) -> Result<Vec<
     sqlx::query_as(
         "select report.no, report.id, report.tests,
                 (select count(*) from reports.result
-                 where part = report.part and report_no = report.no) as results
+                 where part = report.part and report_no = report.no) as results,
+                report.dropped
          from reports.report where report.no > $1 order by report.no limit $2",
     )
     .bind(after)

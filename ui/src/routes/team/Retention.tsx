@@ -17,7 +17,7 @@ export function Retention({ team }: { team: Team }) {
   });
   if (!data) return null;
   const { chosen_days: chosen, days } = data.retention;
-  const instance = chosen === null || chosen === undefined ? ` (${String(days)} days)` : "";
+  const instance = chosen ? "" : ` (${String(days)} days)`;
   const shown = change.isPending ? change.variables : chosen;
   return (
     <Section
@@ -30,7 +30,7 @@ export function Retention({ team }: { team: Team }) {
             id="team-retention"
             label="Keep the results of new reports for"
             className="min-w-60"
-            value={shown === null || shown === undefined ? "" : String(shown)}
+            value={shown ? String(shown) : ""}
             disabled={change.isPending}
             onChange={({ target }) => { change.mutate(CLASSES.find((one) => String(one) === target.value) ?? null); }}
           >

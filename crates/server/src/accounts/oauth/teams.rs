@@ -3,7 +3,7 @@
 use super::{Profile, Provider};
 use crate::{app::App, config::TeamOfGroup};
 use scaledtest_commands::{Team, team};
-use scaledtest_domain::{Actor, CommandId, Kind, Position, StreamId, TeamId, TeamRole, UserId};
+use scaledtest_domain::{CommandId, Kind, Position, StreamId, TeamId, TeamRole, UserId};
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -60,14 +60,8 @@ impl Change<'_> {
     }
 
     async fn execute(&self, command: team::Command) -> Result<Position, ExecuteError<team::Reject>> {
-        let meta = CommandMeta {
-            command: CommandId::new(),
-            request: None,
-            actor: Actor::System,
-            at: self.app.clock.now(),
-            correlation: Some(self.correlation),
-            causation: None,
-        };
+        let meta = CommandMeta::of_system(CommandId::new(), self.app.clock.now());
+        let meta = CommandMeta { correlation: Some(self.correlation), ..meta };
         let stream = StreamId::of(self.team, Kind::Team, self.team);
         Ok(self.app.log.execute::<Team>(stream, command, &meta).await?.position)
     }

@@ -210,9 +210,6 @@ pub(super) async fn preview_gate(
     let chosen = newest.filter(|run| is_for_branch(&body.branches, run.branch.as_deref())).take(wanted);
     let mut runs = Vec::new();
     for run in chosen {
-        if kept(&app.db, team, run.id).await?.dropped {
-            continue;
-        }
         let Some(known) = gates::Known::load(&app.db, team, (run.id, None)).await? else { continue };
         let inputs = known.inputs(&app.db, &rules).await?;
         let found = evaluate(&rules, &inputs, &[]);

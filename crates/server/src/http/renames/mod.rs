@@ -21,6 +21,7 @@ use scaledtest_domain::{
     AliasId, ErrorKind, Kind, ProjectId, Scope, StreamId, TeamId, TeamRole, TestId,
     events::alias::{Accepted, Dismissed, Evidence, Named, Reason},
 };
+use scaledtest_eventlog::Executed;
 use scaledtest_insight::text::similarity_at_least;
 use scaledtest_projections::{
     history::queries::{self, Of},
@@ -119,11 +120,7 @@ async fn rename_test(
     let accepted = Box::new(Accepted { alias, project, from, to, user, evidence });
     let current = leads.last().map_or(to.0, |last| last.0);
     let command = Command::Accept { accepted: accepted.clone(), leads };
-    let stream = StreamId::of(team, Kind::Alias, alias);
-    let executed = app.log.execute::<Alias>(stream, command, &caller.meta(&app, &request)).await;
-    let executed = executed.map_err(ApiError::from_execute)?;
-    let prefer_async = prefers_async(&headers);
-    let written = after_write(&app, executed.position, WRITTEN, prefer_async).await;
+    let (written, executed) = execute(&app, (team, alias), command, (&caller, &request, &headers)).await?;
     let row = queries::renames(&app.db, team, Of::From(project, from.0)).await?.into_iter().next();
     // The read model may lag behind what was decided.
     let body = row.as_ref().map(dto::Rename::from).unwrap_or_else(|| dto::Rename {
@@ -136,7 +133,7 @@ async fn rename_test(
         accepted_by: user.0,
         last_seen_at: None,
     });
-    Ok((created(prefer_async), written, Json(body)).into_response())
+    Ok((created(prefers_async(&headers)), written, Json(body)).into_response())
 }
 
 /// Dismiss a proposed rename
@@ -164,7 +161,7 @@ async fn dismiss_rename(
     names(&app, team, project, (from, to)).await?;
     let alias = alias_id(project, from);
     let command = Command::Dismiss(Dismissed { alias, project, from, to, user: caller.user });
-    let written = execute(&app, (team, alias), command, (&caller, &request, &headers)).await?;
+    let (written, _) = execute(&app, (team, alias), command, (&caller, &request, &headers)).await?;
     Ok((written, Json(MessageBody { message: "rename dismissed" })).into_response())
 }
 
@@ -192,7 +189,7 @@ async fn undo_rename(
     let missing = |_| ApiError::not_found("rename_not_found", "from is no test that was renamed");
     let from: TestId = from.parse().map_err(missing)?;
     let command = Command::Remove { user: caller.user };
-    let written = execute(&app, (team, alias_id(project, from)), command, (&caller, &request, &headers)).await?;
+    let (written, _) = execute(&app, (team, alias_id(project, from)), command, (&caller, &request, &headers)).await?;
     Ok((written, Json(MessageBody { message: "rename undone" })).into_response())
 }
 
@@ -201,11 +198,11 @@ async fn execute(
     (team, alias): (TeamId, AliasId),
     command: Command,
     (caller, request, headers): (&Caller, &RequestId, &HeaderMap),
-) -> Result<HeaderMap, ApiError> {
+) -> Result<(HeaderMap, Executed<Alias>), ApiError> {
     let stream = StreamId::of(team, Kind::Alias, alias);
     let executed = app.log.execute::<Alias>(stream, command, &caller.meta(app, request)).await;
     let executed = executed.map_err(ApiError::from_execute)?;
-    Ok(after_write(app, executed.position, WRITTEN, prefers_async(headers)).await)
+    Ok((after_write(app, executed.position, WRITTEN, prefers_async(headers)).await, executed))
 }
 
 /// The team and the project of a caller who may join and separate its tests.

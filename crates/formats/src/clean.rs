@@ -30,6 +30,26 @@ pub(crate) fn lossy(bytes: &[u8]) -> (Cow<'_, str>, u64) {
     (String::from_utf8_lossy(bytes), invalid as u64)
 }
 
+/// Where in `bytes` the byte `offset` of their lossy reading came from: a replacement character may be longer than what it
+/// stands for.
+pub(crate) fn lossy_offset(bytes: &[u8], offset: usize) -> usize {
+    let (mut written, mut read) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let invalid = chunk.invalid().len();
+        let shown = if invalid == 0 { 0 } else { char::REPLACEMENT_CHARACTER.len_utf8() };
+        let valid = chunk.valid().len();
+        if offset <= written + valid {
+            return read + offset - written;
+        }
+        if offset <= written + valid + shown {
+            return read + valid + invalid;
+        }
+        written += valid + shown;
+        read += valid + invalid;
+    }
+    read
+}
+
 /// The cleaned text, or nothing if there is nothing to clean.
 pub(crate) fn clean(text: &str, invalid_utf8: u64) -> Option<Cleaned> {
     let mut cleaned = Cleaned { text: String::new(), counts: Vec::new() };
@@ -174,6 +194,15 @@ mod tests {
         let offset = cleaned(dirty).find('?').unwrap();
         assert_eq!(original_offset(dirty, offset), dirty.find('?').unwrap());
         assert_eq!(original_offset("[1, ?]", 4), 4);
+    }
+
+    #[test]
+    fn an_offset_in_a_lossy_reading_is_found_back_in_the_bytes() {
+        let bytes = b"ab\xffc\xe2\x82";
+        let text = lossy(bytes).0;
+        let found: Vec<usize> = (0..=text.len()).map(|offset| lossy_offset(bytes, offset)).collect();
+        // a b, U+FFFD for one byte, c, U+FFFD for two bytes.
+        assert_eq!(found, [0, 1, 2, 3, 3, 3, 4, 6, 6, 6]);
     }
 
     proptest! {

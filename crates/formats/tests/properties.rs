@@ -134,6 +134,18 @@ fn check(document: &Value) -> Result<bool, TestCaseError> {
     }
 }
 
+/// Such a part is no UTF-8, and what it is read as is longer than it is.
+#[test]
+fn a_report_cut_within_a_character_ends_where_it_was_cut() {
+    let whole = common::report(json!([{"name": "Zürich → Genève 🚆", "status": "passed"}])).to_string();
+    let inside: Vec<usize> = (0..whole.len()).filter(|cut| !whole.is_char_boundary(*cut)).collect();
+    assert_eq!(inside.len(), 7);
+    for cut in inside {
+        let error = take(&whole.as_bytes()[..cut]).err().unwrap();
+        assert_eq!((error.code, error.offset), ("unreadable_report", Some(cut as u64)), "{error:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -38,17 +38,24 @@ fn open_plain(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), 
             Ok(head) => finish(Cow::Borrowed(text), head, Notes::default()),
             Err(Stop::Refused(error)) => Err(error),
             Err(Stop::Syntax(error)) => match clean::clean(text, 0) {
-                Some(cleaned) => open_cleaned(text, cleaned, limits),
+                Some(cleaned) => open_cleaned(text, cleaned, limits, |offset| offset),
                 None => Err(unreadable(&error, text, |offset| offset)),
             },
         };
     }
     let (text, invalid) = clean::lossy(bytes);
-    let cleaned = clean::clean(&text, invalid).map(|cleaned| open_cleaned(&text, cleaned, limits));
+    let cleaned = clean::clean(&text, invalid)
+        .map(|cleaned| open_cleaned(&text, cleaned, limits, |offset| clean::lossy_offset(bytes, offset)));
     cleaned.unwrap_or_else(|| Err(FormatError::new(UNREADABLE, "The document is not UTF-8.")))
 }
 
-fn open_cleaned<'a>(text: &str, cleaned: Cleaned, limits: Limits) -> Result<(Document<'a>, Envelope), FormatError> {
+/// `origin` turns an offset in `text` into one in the document as it came.
+fn open_cleaned<'a>(
+    text: &str,
+    cleaned: Cleaned,
+    limits: Limits,
+    origin: impl Fn(usize) -> usize,
+) -> Result<(Document<'a>, Envelope), FormatError> {
     match Head::read(&cleaned.text, limits) {
         Ok(head) => {
             let mut notes = Notes::default();
@@ -57,7 +64,7 @@ fn open_cleaned<'a>(text: &str, cleaned: Cleaned, limits: Limits) -> Result<(Doc
         }
         Err(Stop::Refused(error)) => Err(error),
         Err(Stop::Syntax(error)) => {
-            Err(unreadable(&error, &cleaned.text, |offset| clean::original_offset(text, offset)))
+            Err(unreadable(&error, &cleaned.text, |offset| origin(clean::original_offset(text, offset))))
         }
     }
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Clients that upload the histories.
-const CLIENTS: usize = 3;
+const CLIENTS: usize = 8;
 
 /// How long the read models may take to be level with the log after that.
 const LEVEL: Duration = Duration::from_secs(120);

@@ -3,10 +3,10 @@
 use crate::{Item, checkpoint::Checkpoint};
 use scaledtest_domain::Position;
 
-/// Rows in a batch, at most (unless a single commit is larger), while requests may wait for them: few enough to be seen soon.
+/// Rows in a batch after which an idle projection does not wait for more: few enough to be seen soon.
 pub(crate) const SOON: usize = 5_000;
-/// The same while a projection catches up and nobody waits: what is written anew with every batch is written less often.
-pub(crate) const CATCHING_UP: usize = 100_000;
+/// Rows in a batch, at most (unless a single commit is larger): so many come together while a projection catches up, or is busy.
+pub(crate) const MOST: usize = 100_000;
 /// Bytes of compressed bodies in a batch, at most (unless a single commit is larger).
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 

@@ -4,7 +4,7 @@
 //! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies that are read stay
 //! compressed until they become rows, and together they may take only so much memory.
 
-use crate::batch::{Batch, CATCHING_UP, SOON};
+use crate::batch::{Batch, MOST, SOON};
 use crate::checkpoint::Skips;
 use crate::rollups::Rollups;
 use crate::session::Failure;
@@ -65,7 +65,8 @@ impl Feed {
     }
 }
 
-/// Gathers items while the applier is busy, hands over what there is when it is not.
+/// Gathers items while the applier is busy, hands over what there is when it is not: what is queued in the meantime is
+/// applied at once, because what is written anew with every batch is then written less often.
 async fn fill(
     items: impl Stream<Item = Result<Item, Failure>>,
     level: u64,
@@ -75,11 +76,16 @@ async fn fill(
     let mut batch = Batch::default();
     loop {
         let is_level = batch.last() >= Some(level);
-        let is_full = batch.is_full(if is_level { SOON } else { CATCHING_UP });
-        tokio::select! {
+        let is_full = batch.is_full(MOST);
+        let is_enough = is_full || is_level && batch.is_full(SOON);
+        let permit = tokio::select! {
             biased;
+            permit = sender.reserve(), if is_enough => permit,
             item = items.next(), if !is_full => match item {
-                Some(Ok(item)) => batch.push(item),
+                Some(Ok(item)) => {
+                    batch.push(item);
+                    continue;
+                }
                 Some(Err(failure)) => {
                     if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
                         return;
@@ -90,10 +96,11 @@ async fn fill(
                 }
                 None => return,
             },
-            permit = sender.reserve(), if is_full || is_level => match permit {
-                Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
-                Err(_) => return,
-            },
+            permit = sender.reserve(), if is_level => permit,
+        };
+        match permit {
+            Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
+            Err(_) => return,
         }
     }
 }
@@ -238,5 +245,24 @@ impl Decoder {
             }
         }
         Ok(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_queued_behind_a_busy_projection_is_applied_at_once() {
+        let rows = SOON as u64 * 3;
+        let queued = stream::iter((1..=rows).map(|n| Ok(Item::unreadable(n)))).chain(stream::pending());
+        let (sender, mut batches) = mpsc::channel(1);
+        let _task = AbortOnDropHandle::new(tokio::spawn(fill(queued, 0, sender)));
+        // While nobody takes the first one, all that follows comes together.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let mut next = async || batches.recv().await.and_then(Result::ok).map(|batch| batch.items.len());
+        assert_eq!([next().await, next().await], [Some(SOON), Some(SOON * 2)]);
     }
 }

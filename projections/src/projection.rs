@@ -41,6 +41,12 @@ pub trait Projection: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Whether a transaction waits until the disk has it. One that does not may be gone after PostgreSQL was killed, position
+    /// and all: then it is applied again. Worth it where every batch writes much that it has written before.
+    fn waits_for_disk(&self) -> bool {
+        true
+    }
+
     /// Changes the rows. Runs in the transaction that also moves the position.
     ///
     /// Applying a batch must come to the same rows as applying its items one by one.

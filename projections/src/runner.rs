@@ -177,6 +177,9 @@ impl Task {
             session::close(conn).await;
             return Ok(End::Standby);
         }
+        if !self.projection.waits_for_disk() {
+            sqlx::raw_sql("set synchronous_commit = off").execute(&mut conn).await?;
+        }
         let end = self.work(&mut conn).await;
         session::close(conn).await;
         end

@@ -51,6 +51,9 @@ create table quarter (
     primary key (slice_id, at)
 );
 
+-- The same over a day in UTC, so that long spans are few rows.
+create table day (like quarter including all);
+
 -- A report, as far as histories need it. `seq` numbers the reports of a branch.
 create table fact (
     no          bigint      primary key,
@@ -206,6 +209,7 @@ create table error (
     primary key (project_id, fingerprint)
 );
 
+-- Failures of a kind in a quarter of an hour of a slice.
 create table error_quarter (
     project_id  uuid        not null,
     slice_id    uuid        not null,
@@ -214,6 +218,9 @@ create table error_quarter (
     failures    bigint      not null,
     primary key (project_id, slice_id, at, fingerprint)
 );
+
+-- The same over a day in UTC.
+create table error_day (like error_quarter including all);
 
 create table error_test (
     project_id  uuid   not null,

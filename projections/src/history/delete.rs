@@ -6,11 +6,12 @@ use super::{
     parts,
     series::{Derived, Facts, Key, Series},
     stored::{self, Table},
+    sums::Step,
 };
 use crate::ApplyError;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use scaledtest_domain::ReportId;
-use sqlx::{FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -50,32 +51,32 @@ pub(super) async fn delete(conn: &mut PgConnection, report: ReportId) -> Result<
 }
 
 async fn subtract(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
-    let quarter = gone.at.duration_trunc(TimeDelta::minutes(15)).unwrap_or(gone.at);
-    sqlx::query(
-        "update quarter set reports = reports - 1, tests = tests - $3, passed = passed - $4, failed = failed - $5,
-           skipped = skipped - $6, pending = pending - $7, other = other - $8, flaky = flaky - $9,
-           duration_ms = duration_ms - $10,
-           durations = array(select a - b from unnest(durations, $11::bigint[]) as both_of (a, b))
-         where slice_id = $1 and at = $2",
-    )
-    .bind(gone.slice_id)
-    .bind(quarter)
-    .bind(gone.tests)
-    .bind(gone.passed)
-    .bind(gone.failed)
-    .bind(gone.skipped)
-    .bind(gone.pending)
-    .bind(gone.other)
-    .bind(gone.flaky)
-    .bind(gone.duration_ms)
-    .bind(&gone.durations)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("delete from quarter where slice_id = $1 and at = $2 and reports = 0")
-        .bind(gone.slice_id)
-        .bind(quarter)
-        .execute(&mut *conn)
-        .await?;
+    for step in Step::ALL {
+        let table = step.table();
+        let sql = format!(
+            "with less as (
+               update {table} set reports = reports - 1, tests = tests - $3, passed = passed - $4, failed = failed - $5,
+                 skipped = skipped - $6, pending = pending - $7, other = other - $8, flaky = flaky - $9,
+                 duration_ms = duration_ms - $10,
+                 durations = array(select a - b from unnest(durations, $11::bigint[]) as both_of (a, b))
+               where slice_id = $1 and at = $2 and reports > 1 returning at)
+             delete from {table} where slice_id = $1 and at = $2 and not exists (select from less)"
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(gone.slice_id)
+            .bind(step.begin(gone.at))
+            .bind(gone.tests)
+            .bind(gone.passed)
+            .bind(gone.failed)
+            .bind(gone.skipped)
+            .bind(gone.pending)
+            .bind(gone.other)
+            .bind(gone.flaky)
+            .bind(gone.duration_ms)
+            .bind(&gone.durations)
+            .execute(&mut *conn)
+            .await?;
+    }
     sqlx::query("delete from slice where id = $1 and not exists (select from quarter where slice_id = $1)")
         .bind(gone.slice_id)
         .execute(conn)
@@ -84,27 +85,30 @@ async fn subtract(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError
 }
 
 async fn forget_failures(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
+    for step in Step::ALL {
+        let table = step.errors();
+        let sql = format!(
+            "update {table} set failures = {table}.failures - less.failures
+             from (select fingerprint, count(*) as failures from failure where no = $1 group by fingerprint) less
+             where project_id = $2 and slice_id = $3 and {table}.at = $4 and {table}.fingerprint = less.fingerprint"
+        );
+        let at = step.begin(gone.at);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(gone.no).bind(gone.project_id).bind(gone.slice_id).bind(at);
+        query.execute(&mut *conn).await?;
+        let sql = format!("delete from {table} where project_id = $1 and slice_id = $2 and at = $3 and failures = 0");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(gone.project_id).bind(gone.slice_id).bind(at);
+        query.execute(&mut *conn).await?;
+    }
     sqlx::query(
-        "with forgotten as (delete from failure where no = $1 returning project_id, slice_id, at, fingerprint, test_id),
-         quarters as (
-           update error_quarter set failures = error_quarter.failures - less.failures
-           from (select fingerprint, count(*) as failures from forgotten group by fingerprint) less
-           where project_id = $2 and slice_id = $3 and error_quarter.at = $4 and error_quarter.fingerprint = less.fingerprint)
+        "with forgotten as (delete from failure where no = $1 returning fingerprint, test_id)
          update error_test set failures = error_test.failures - less.failures
          from (select fingerprint, test_id, count(*) as failures from forgotten group by fingerprint, test_id) less
          where project_id = $2 and error_test.fingerprint = less.fingerprint and error_test.test_id = less.test_id",
     )
     .bind(gone.no)
     .bind(gone.project_id)
-    .bind(gone.slice_id)
-    .bind(gone.at.duration_trunc(TimeDelta::minutes(15)).unwrap_or(gone.at))
     .execute(&mut *conn)
     .await?;
-    sqlx::query("delete from error_quarter where project_id = $1 and slice_id = $2 and failures = 0")
-        .bind(gone.project_id)
-        .bind(gone.slice_id)
-        .execute(&mut *conn)
-        .await?;
     sqlx::query("delete from error_test where project_id = $1 and failures = 0")
         .bind(gone.project_id)
         .execute(&mut *conn)

@@ -6,7 +6,7 @@ use super::{
     round,
     series::{Fact, Facts, Series},
     stored,
-    sums::Sums,
+    sums::{self, Sums},
 };
 use crate::{ApplyError, Body};
 use scaledtest_domain::events::report::Ingested;
@@ -55,7 +55,7 @@ impl<'a> Gathered<'a> {
         }
         reading.end().await?;
         stored::insert_facts(conn, &self.reports).await?;
-        stored::add_sums(conn, &self.reports).await
+        sums::add_sums(conn, &self.reports).await
     }
 }
 

@@ -38,7 +38,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        3
+        4
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -47,6 +47,10 @@ impl Projection for History {
 
     fn needs_bodies(&self) -> bool {
         true
+    }
+
+    fn waits_for_disk(&self) -> bool {
+        false
     }
 
     fn ddl(&self) -> &'static str {

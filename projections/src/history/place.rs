@@ -1,7 +1,7 @@
 //! Where a report's results belong: branch and slice, and the sums over it.
 
 use crate::copy::clean;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use scaledtest_domain::{TeamId, events::report::Ingested};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -21,7 +21,6 @@ pub(super) struct Place {
     pub tags: Vec<String>,
     pub slice_id: Uuid,
     pub at: DateTime<Utc>,
-    pub quarter: DateTime<Utc>,
 }
 
 impl Place {
@@ -35,8 +34,7 @@ impl Place {
         let branch_id = id(&[project, branch.as_bytes()]);
         let parts = [project, branch.as_bytes(), environment.as_bytes()];
         let slice_id = id(&parts.into_iter().chain(tags.iter().map(String::as_bytes)).collect::<Vec<_>>());
-        let quarter = report.run_at.duration_trunc(TimeDelta::minutes(15)).unwrap_or(report.run_at);
-        Self { no, team, branch, branch_id, environment, tags, slice_id, at: report.run_at, quarter }
+        Self { no, team, branch, branch_id, environment, tags, slice_id, at: report.run_at }
     }
 }
 

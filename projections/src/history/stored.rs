@@ -5,7 +5,7 @@ use super::{
     owners,
     said::{self, About},
     series::{Derived, Fact, Key, Last, Series, stored},
-    sums::Sums,
+    sums::Step,
 };
 use crate::ApplyError;
 use crate::copy::{Rows, clean, copy_rows};
@@ -357,62 +357,6 @@ pub(super) async fn insert_facts(conn: &mut PgConnection, reports: &[Taken<'_>])
     Ok(())
 }
 
-/// Adds reports to their slices.
-pub(super) async fn add_sums(conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
-    let mut slices = BTreeMap::new();
-    let mut quarters: BTreeMap<(Uuid, DateTime<Utc>), Sums> = BTreeMap::new();
-    for taken in reports {
-        slices.entry(taken.place.slice_id).or_insert(taken);
-        quarters.entry((taken.place.slice_id, taken.place.quarter)).or_default().add(&taken.sums);
-    }
-    sqlx::query(
-        "insert into slice (id, team_id, project_id, branch, environment, tags)
-         select id, team, project, branch, environment, array(select json_array_elements_text(tags))
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::json[])
-           as new (id, team, project, branch, environment, tags)
-         on conflict (id) do nothing",
-    )
-    .bind(slices.keys().copied().collect::<Vec<_>>())
-    .bind(slices.values().map(|taken| taken.place.team.0).collect::<Vec<_>>())
-    .bind(slices.values().map(|taken| taken.report.project.0).collect::<Vec<_>>())
-    .bind(slices.values().map(|taken| taken.place.branch.clone()).collect::<Vec<_>>())
-    .bind(slices.values().map(|taken| taken.place.environment.clone()).collect::<Vec<_>>())
-    .bind(slices.values().map(|taken| serde_json::Value::from(taken.place.tags.clone())).collect::<Vec<_>>())
-    .execute(&mut *conn)
-    .await?;
-    let number = |index: usize| quarters.values().map(|sums| sums.numbers()[index]).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into quarter (slice_id, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration_ms, durations)
-         select slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration,
-                array(select json_array_elements_text(durations)::bigint)
-         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::json[])
-           as new (slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration, durations)
-         on conflict (slice_id, at) do update set
-           reports = quarter.reports + excluded.reports, tests = quarter.tests + excluded.tests,
-           passed = quarter.passed + excluded.passed, failed = quarter.failed + excluded.failed,
-           skipped = quarter.skipped + excluded.skipped, pending = quarter.pending + excluded.pending,
-           other = quarter.other + excluded.other, flaky = quarter.flaky + excluded.flaky,
-           duration_ms = quarter.duration_ms + excluded.duration_ms,
-           durations = array(select a + b from unnest(quarter.durations, excluded.durations) as both_of (a, b))",
-    )
-    .bind(quarters.keys().map(|(slice, _)| *slice).collect::<Vec<_>>())
-    .bind(quarters.keys().map(|(_, at)| *at).collect::<Vec<_>>())
-    .bind(number(0))
-    .bind(number(1))
-    .bind(number(2))
-    .bind(number(3))
-    .bind(number(4))
-    .bind(number(5))
-    .bind(number(6))
-    .bind(number(7))
-    .bind(number(8))
-    .bind(quarters.values().map(|sums| serde_json::Value::from(sums.durations.to_vec())).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
 /// A result that failed.
 pub(super) struct Failed<'a, 'r> {
     pub taken: &'a Taken<'r>,
@@ -434,7 +378,6 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
     }
     let mut rows = Rows::default();
     let mut errors: BTreeMap<(Uuid, Uuid), &Failed<'_, '_>> = BTreeMap::new();
-    let mut quarters: BTreeMap<(Uuid, Uuid, DateTime<Utc>, Uuid), i64> = BTreeMap::new();
     let mut tests: BTreeMap<(Uuid, Uuid, Uuid), i64> = BTreeMap::new();
     for failed in failures {
         let Failed { taken, idx, key, reported, failure } = failed;
@@ -453,7 +396,6 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
             .bool(failure.flaked)
             .opt(Some(*reported).filter(|reported| *reported != key.test), |rows, reported| rows.uuid(reported));
         errors.entry((project, failure.fingerprint)).or_insert(failed);
-        *quarters.entry((project, place.slice_id, place.quarter, failure.fingerprint)).or_default() += 1;
         *tests.entry((project, failure.fingerprint, key.test)).or_default() += 1;
     }
     copy_rows(conn, COPY_FAILURE, rows.as_slice()).await?;
@@ -467,18 +409,9 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
     .bind(errors.values().map(|failed| clean(&failed.failure.message)).collect::<Vec<_>>())
     .execute(&mut *conn)
     .await?;
-    sqlx::query(
-        "insert into error_quarter (project_id, slice_id, at, fingerprint, failures)
-         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[])
-         on conflict (project_id, slice_id, at, fingerprint) do update set failures = error_quarter.failures + excluded.failures",
-    )
-    .bind(quarters.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
-    .bind(quarters.keys().map(|(_, slice, ..)| *slice).collect::<Vec<_>>())
-    .bind(quarters.keys().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
-    .bind(quarters.keys().map(|(.., fingerprint)| *fingerprint).collect::<Vec<_>>())
-    .bind(quarters.values().copied().collect::<Vec<_>>())
-    .execute(&mut *conn)
-    .await?;
+    for step in Step::ALL {
+        add_failures(conn, failures, step).await?;
+    }
     sqlx::query(
         "insert into error_test (project_id, fingerprint, test_id, failures)
          select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
@@ -490,5 +423,28 @@ pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<
     .bind(tests.values().copied().collect::<Vec<_>>())
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+async fn add_failures(conn: &mut PgConnection, failures: &[Failed<'_, '_>], step: Step) -> Result<(), ApplyError> {
+    let mut steps: BTreeMap<(Uuid, Uuid, DateTime<Utc>, Uuid), i64> = BTreeMap::new();
+    for Failed { taken, failure, .. } in failures {
+        let at = step.begin(taken.place.at);
+        *steps.entry((taken.report.project.0, taken.place.slice_id, at, failure.fingerprint)).or_default() += 1;
+    }
+    let sql = format!(
+        "insert into {} as old (project_id, slice_id, at, fingerprint, failures)
+         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[])
+         on conflict (project_id, slice_id, at, fingerprint) do update set failures = old.failures + excluded.failures",
+        step.errors()
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(steps.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
+        .bind(steps.keys().map(|(_, slice, ..)| *slice).collect::<Vec<_>>())
+        .bind(steps.keys().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
+        .bind(steps.keys().map(|(.., fingerprint)| *fingerprint).collect::<Vec<_>>())
+        .bind(steps.values().copied().collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
     Ok(())
 }

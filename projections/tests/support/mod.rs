@@ -81,13 +81,15 @@ pub struct Spec {
     pub run_key: Option<&'static str>,
     pub branch: Option<&'static str>,
     pub shard: Option<(u32, u32)>,
+    /// When it is taken in, if nothing else is said.
+    pub run_at: Option<DateTime<Utc>>,
     pub results: Vec<TestResult>,
 }
 
 impl Spec {
     pub fn new(name: &str, results: Vec<TestResult>) -> Self {
         let name = name.to_owned();
-        Self { name, project: "shop", run_key: None, branch: Some("main"), shard: None, results }
+        Self { name, project: "shop", run_key: None, branch: Some("main"), shard: None, run_at: None, results }
     }
 
     pub fn id(&self) -> ReportId {
@@ -131,7 +133,7 @@ impl Spec {
                 ..Origin::default()
             },
             tags: vec!["nightly".into(), self.name.clone()],
-            run_at: at,
+            run_at: self.run_at.unwrap_or(at),
             created_at: at,
             diagnostics: vec![Diagnostic {
                 path: "results.tests[0]".into(),

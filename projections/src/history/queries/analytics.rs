@@ -76,10 +76,15 @@ pub async fn trends(
         query.push(")");
     };
     let mut query = QueryBuilder::<Postgres>::new("with counted as (select ");
-    bucket(&mut query, "quarter.at");
-    query.push(" as bucket, quarter.* from history.quarter join history.slice on slice.id = quarter.slice_id where");
+    bucket(&mut query, "sums.at");
+    query.push(" as bucket, sums.* from ");
+    match zone {
+        "UTC" => span.push_days(&mut query, ""),
+        // A day there begins and ends within one here.
+        _ => span.push_quarters(&mut query, ""),
+    }
+    query.push(" sums join history.slice on slice.id = sums.slice_id where");
     narrow.push(&mut query, team);
-    span.push(&mut query, "quarter");
     query.push(")");
     if fill {
         query.push(", every as (select generate_series(");
@@ -116,8 +121,9 @@ pub async fn duration_distribution(
     for range in 1..=ranges {
         query.push(format!("{}coalesce(sum(durations[{range}]), 0)::bigint", if range == 1 { "array[" } else { ", " }));
     }
-    query.push("] from history.quarter join history.slice on slice.id = quarter.slice_id where");
+    query.push("] from ");
+    span.push_days(&mut query, "");
+    query.push(" sums join history.slice on slice.id = sums.slice_id where");
     narrow.push(&mut query, team);
-    span.push(&mut query, "quarter");
     Ok(query.build_query_scalar().fetch_one(pool).await?)
 }

@@ -44,17 +44,19 @@ pub async fn error_analysis(
     limit: u32,
 ) -> Result<Vec<ErrorKind>, QueryError> {
     let mut query = QueryBuilder::<Postgres>::new(
-        "with seen as (
-           select error_quarter.project_id, error_quarter.fingerprint, sum(error_quarter.failures)::bigint as failures,
-                  (array_agg(distinct slice.branch))[1:20] as branches
-           from history.slice join history.error_quarter
-             on error_quarter.project_id = slice.project_id and error_quarter.slice_id = slice.id
-           where",
+        "with counted as (
+           select sums.project_id, sums.fingerprint, sums.slice_id, sum(sums.failures)::bigint as failures from ",
     );
+    span.push_days(&mut query, "error_");
+    query.push(" sums join history.slice on slice.project_id = sums.project_id and slice.id = sums.slice_id where");
     narrow.push(&mut query, team);
-    span.push(&mut query, "error_quarter");
     query.push(
-        " group by error_quarter.project_id, error_quarter.fingerprint order by failures desc, fingerprint limit ",
+        " group by sums.project_id, sums.fingerprint, sums.slice_id),
+         seen as (
+           select counted.project_id, fingerprint, sum(failures)::bigint as failures,
+                  (array_agg(distinct slice.branch))[1:20] as branches
+           from counted join history.slice on slice.id = counted.slice_id
+           group by counted.project_id, fingerprint order by failures desc, fingerprint limit ",
     );
     query.push_bind(i64::from(limit)).push(
         ") select seen.fingerprint, seen.project_id, error.message, seen.failures, tests.tests, tests.test_names, seen.branches,

@@ -74,7 +74,7 @@ impl Sort {
         }
     }
 
-    /// What is sorted by, ascending.
+    /// What is sorted by, ascending; ties by name.
     fn key(self) -> &'static str {
         match self {
             Self::Name => "0::double precision",
@@ -218,36 +218,41 @@ pub async fn list_tests(
     sort: Sort,
     (limit, cursor): (u32, Option<&str>),
 ) -> Result<(Vec<TestRow>, i64, Option<String>), QueryError> {
-    // What is sorted and counted is gathered narrow; only a page of it is read whole.
-    let mut query =
-        QueryBuilder::<Postgres>::new("with entry as materialized (select test.id, series.branch_id, series.variant, ");
-    query.push(sort.key()).push(" as key, lower(test.name) collate \"C\" as folded").push(TABLES);
-    push(&mut query, team, filter);
-    query.push("), page as (select * from entry");
-    let order =
-        if sort == Sort::Name { "folded, id, branch_id, variant" } else { "key, folded, id, branch_id, variant" };
+    let cursor = cursor.map(Cursor::decode).transpose()?;
     let is_first = cursor.is_none();
-    if let Some(cursor) = cursor.map(Cursor::decode).transpose()? {
-        query.push(format!(" where ({order}) > ("));
-        if sort != Sort::Name {
-            query.push_bind(cursor.key.unwrap_or(f64::INFINITY)).push(", ");
-        }
-        query.push_bind(cursor.name).push(", ").push_bind(cursor.test).push(", ").push_bind(cursor.branch);
+    let after = cursor.as_ref().map(|cursor| cursor.key.unwrap_or(f64::INFINITY));
+    let branches = branches(pool, team, filter).await?;
+    // What is sorted and counted is gathered narrow, without names; those are read of what can be on the page (ties are
+    // ordered by name), and only the page is read whole.
+    let mut query = QueryBuilder::<Postgres>::new("with entry as materialized (");
+    push_entries(&mut query, &branches, filter, sort);
+    query.push("), cut as (select key from entry");
+    if let Some(after) = after {
+        query.push(" where key > ").push_bind(after);
+    }
+    query.push(" order by key limit 1 offset ").push_bind(i64::from(limit));
+    query.push(
+        "), page as (select entry.*, lower(test.name) collate \"C\" as folded from entry join history.test using (id)
+         where key <= coalesce((select key from cut), 'infinity')",
+    );
+    if let Some(cursor) = cursor {
+        query.push(" and (key, lower(test.name) collate \"C\", id, branch_id, variant) > (").push_bind(after);
+        query.push(", ").push_bind(cursor.name).push(", ").push_bind(cursor.test).push(", ").push_bind(cursor.branch);
         query.push(", ").push_bind(cursor.variant).push(")");
     }
-    query.push(format!(" order by {order} limit ")).push_bind(i64::from(limit) + 1);
+    query.push(" order by key, folded, id, branch_id, variant limit ").push_bind(i64::from(limit) + 1);
     query.push(") select ").push(COLUMNS).push(
         ", page.key, (select count(*) from entry) as total from page join history.test on test.id = page.id
          join history.series on series.branch_id = page.branch_id and series.test_id = page.id and series.variant = page.variant
-         join history.branch on branch.id = page.branch_id join history.project on project.id = branch.project_id order by page.",
+         join history.branch on branch.id = page.branch_id join history.project on project.id = branch.project_id
+         order by page.key, page.folded, page.id, page.branch_id, page.variant",
     );
-    query.push(order.replace(", ", ", page."));
     let mut found: Vec<Found> = query.build_query_as().fetch_all(pool).await?;
     let total = match found.first() {
         Some(found) => found.total,
         None if is_first => 0,
         // Beyond the last page nothing says how many there are.
-        None => count(pool, team, filter).await?,
+        None => count(pool, &branches, filter).await?,
     };
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
@@ -264,15 +269,20 @@ struct Found {
     row: TestRow,
 }
 
-async fn count(pool: &PgPool, team: TeamId, filter: &TestFilter) -> Result<i64, sqlx::Error> {
-    let mut query = QueryBuilder::<Postgres>::new("select count(*)");
-    query.push(TABLES);
-    push(&mut query, team, filter);
+async fn count(pool: &PgPool, branches: &[Uuid], filter: &TestFilter) -> Result<i64, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new("select count(*) from (");
+    push_entries(&mut query, branches, filter, Sort::Name);
+    query.push(") entry");
     query.build_query_scalar().fetch_one(pool).await
 }
 
-fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &TestFilter) {
-    query.push(" where project.team_id = ").push_bind(team.0);
+/// The branches whose tests are listed.
+async fn branches(pool: &PgPool, team: TeamId, filter: &TestFilter) -> Result<Vec<Uuid>, sqlx::Error> {
+    let mut query = QueryBuilder::<Postgres>::new(
+        "select branch.id from history.project join history.branch on branch.project_id = project.id
+         where project.team_id = ",
+    );
+    query.push_bind(team.0);
     if let Some(project) = &filter.project {
         query.push(" and (project.name = ").push_bind(project.clone());
         query.push(" or project.id::text = ").push_bind(project.clone()).push(")");
@@ -289,6 +299,17 @@ fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &TestFilter) {
             );
         }
     }
+    query.build_query_scalar().fetch_all(pool).await
+}
+
+/// The series on these branches that pass the filter, and what they are sorted by.
+fn push_entries(query: &mut QueryBuilder<Postgres>, branches: &[Uuid], filter: &TestFilter, sort: Sort) {
+    query.push("select series.test_id as id, series.branch_id, series.variant, ").push(sort.key());
+    query.push(" as key from history.series");
+    if filter.text.is_some() || filter.tag.is_some() || filter.owner.is_some() {
+        query.push(" join history.test on test.id = series.test_id");
+    }
+    query.push(" where series.branch_id = any(").push_bind(branches.to_vec()).push(")");
     if !filter.states.is_empty() {
         let states: Vec<i16> = filter.states.iter().map(|state| state_number(*state)).collect();
         query.push(" and series.state = any(").push_bind(states).push(")");

@@ -1,6 +1,7 @@
 //! What sums can be narrowed to.
 
-use chrono::{DateTime, Utc};
+use crate::history::sums::Step;
+use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::TeamId;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -48,9 +49,25 @@ impl Narrow {
 }
 
 impl Span {
-    /// Adds the conditions on `<table>.at`: whole quarters of an hour.
-    pub(super) fn push(&self, query: &mut QueryBuilder<Postgres>, table: &str) {
-        query.push(" and ").push(table).push(".at > ").push_bind(self.start - chrono::TimeDelta::minutes(15));
-        query.push(" and ").push(table).push(".at <= ").push_bind(self.end);
+    /// What adds up to the span, as a table expression: rows of `quarter` (or `error_quarter`), by whole quarters of an hour.
+    pub(super) fn push_quarters(&self, query: &mut QueryBuilder<Postgres>, prefix: &str) {
+        let since = self.start - TimeDelta::minutes(15);
+        query.push(format!("(select * from history.{prefix}quarter where at > ")).push_bind(since);
+        query.push(" and at <= ").push_bind(self.end).push(")");
+    }
+
+    /// The same in fewer rows: of days (UTC) that are wholly in the span there is one row each, of `day` (or `error_day`).
+    pub(super) fn push_days(&self, query: &mut QueryBuilder<Postgres>, prefix: &str) {
+        let first = Step::Day.begin(self.start + TimeDelta::days(1) - TimeDelta::microseconds(1));
+        let end = Step::Day.begin(self.end);
+        if first >= end {
+            return self.push_quarters(query, prefix);
+        }
+        query.push(format!("(select * from history.{prefix}day where at >= ")).push_bind(first);
+        query.push(" and at < ").push_bind(end).push(" union all select * from ");
+        Self { start: self.start, end: first - TimeDelta::microseconds(1) }.push_quarters(query, prefix);
+        query.push(" before union all select * from ");
+        Self { start: end, end: self.end }.push_quarters(query, prefix);
+        query.push(" after)");
     }
 }

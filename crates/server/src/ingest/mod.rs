@@ -33,6 +33,8 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// The branch that a new project compares with until somebody says otherwise.
@@ -98,8 +100,11 @@ struct Ingestion {
 
 impl Ingestion {
     fn run(self) -> Result<Accepted, ApiError> {
-        let hash = Hash16::of(&self.document);
+        // What waits for the database, and what the processor does beside, is begun first and asked for when it is needed.
+        let retention = AbortOnDropHandle::new(self.handle.spawn(retention(Arc::clone(&self.app), self.upload.team)));
+        let hash = self.hash();
         let (document, envelope) = formats::open(&self.document, formats::Limits::default()).map_err(unreadable)?;
+        let hash = self.handle.block_on(hash).map_err(|error| ApiError::internal(&error))?;
         let (project, project_name) = self.project(&envelope);
         let request = params::fingerprint(&self.upload.pairs, hash);
         let identity = identity::Identity {
@@ -110,10 +115,7 @@ impl Ingestion {
             hash,
             request,
         };
-        // What is looked up is looked up at the same time.
-        let lookups = async { tokio::try_join!(identity.resolve(), self.retention()) };
-        let (resolved, retention) = self.handle.block_on(lookups)?;
-        let resolved = match resolved {
+        let resolved = match self.handle.block_on(identity.resolve())? {
             identity::Resolved::Known(accepted) => return Ok(accepted),
             identity::Resolved::New(resolved) => resolved,
         };
@@ -122,14 +124,15 @@ impl Ingestion {
         let (id, began) = (UploadId::new(), Instant::now());
         let raw = self.store_document(resolved.report, id);
         let stored = self.store_results(&document, &envelope, project, resolved.report, id);
-        let raw = self.handle.block_on(raw).map_err(|error| ApiError::internal(&error)).flatten();
-        let (outcome, chunks) = match stored.and_then(|stored| raw.map(|()| stored)) {
-            Ok(stored) => stored,
-            Err(error) => {
-                self.handle.block_on(self.abandon(&resolved, id));
-                return Err(error);
-            }
-        };
+        let (raw, retention) = self.handle.block_on(async { tokio::join!(flat(raw), flat(retention)) });
+        let (outcome, chunks, retention) =
+            match stored.and_then(|(outcome, chunks)| raw.and(Ok((outcome, chunks, retention?)))) {
+                Ok(stored) => stored,
+                Err(error) => {
+                    self.handle.block_on(self.abandon(&resolved, id));
+                    return Err(error);
+                }
+            };
 
         if began.elapsed() > PATIENCE {
             self.handle.block_on(self.abandon(&resolved, id));
@@ -155,10 +158,10 @@ impl Ingestion {
         (ProjectId::derived(&[self.upload.team.0.as_bytes(), name.as_bytes()]), name.to_owned())
     }
 
-    /// How long its results are kept.
-    async fn retention(&self) -> Result<Retention, ApiError> {
-        let chosen = access::retention(&self.app.db, self.upload.team).await.map_err(ApiError::from)?;
-        Ok(chosen.unwrap_or(self.app.config.retention_days))
+    /// Hashes the document, beside the first look at it.
+    fn hash(&self) -> tokio::task::JoinHandle<Hash16> {
+        let document = Arc::clone(&self.document);
+        self.handle.spawn_blocking(move || Hash16::of(&document))
     }
 
     fn meta(&self, command: CommandId, request: Option<Hash16>, at: DateTime<Utc>) -> CommandMeta {
@@ -316,6 +319,17 @@ impl Ingestion {
             Err(error) => Err(ApiError::from_execute(error)),
         }
     }
+}
+
+/// How long a team's results are kept.
+async fn retention(app: Arc<App>, team: TeamId) -> Result<Retention, ApiError> {
+    let chosen = access::retention(&app.db, team).await.map_err(ApiError::from)?;
+    Ok(chosen.unwrap_or(app.config.retention_days))
+}
+
+/// What a task came to.
+async fn flat<T>(task: impl Future<Output = Result<Result<T, ApiError>, JoinError>>) -> Result<T, ApiError> {
+    task.await.map_err(|error| ApiError::internal(&error))?
 }
 
 /// The upload's parameters win over the report's environment.

@@ -9,6 +9,8 @@ use crate::{
     table::{Row, Target},
 };
 use anyhow::Context;
+use scaledtest_domain::{Actor, CommandId, Commit, CommitId, Event, Kind, StreamId, events::part, retention::Part};
+use scaledtest_projections::Item;
 use std::{
     collections::HashMap,
     path::Path,
@@ -75,6 +77,7 @@ pub async fn measure(dir: &Path, size: Size, rows: &mut Vec<Row>) -> anyhow::Res
     let (spent, _) = process::run(&["rebuild", "--all"], &server.data_dir)?;
     let rate = total as f64 / spent.as_secs_f64();
     rows.push(Row::absolute("rebuild --all", rate, "results/s", Target::AtLeast(60_000.0)));
+    drop_month(&server, rows).await?;
     server.stop()
 }
 
@@ -157,4 +160,53 @@ async fn disk(server: &Server, results: u64, rows: &mut Vec<Row>) -> anyhow::Res
     let all = sizes.iter().map(|(_, bytes)| bytes).sum();
     rows.push(Row::absolute("disk by result, all read models", each(all), "bytes", Target::AtMost(160.0)));
     Ok(())
+}
+
+/// Drops the results of the oldest month, as the projection does once their time is over: five weeks, whose reports stand in
+/// roll-ups.
+async fn drop_month(server: &Server, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    use sqlx::Connection;
+    const WEEKS: i64 = 5;
+    let reports = scaledtest_projections::all().into_iter().find(|one| one.name() == "reports").context("reports")?;
+    let mut conn = sqlx::PgConnection::connect(&children(server)?.database_url).await?;
+    sqlx::query("set search_path = reports").execute(&mut conn).await?;
+    let parts: Vec<i32> =
+        sqlx::query_scalar("select part from part order by part limit $1").bind(WEEKS).fetch_all(&mut conn).await?;
+    let results: i64 = sqlx::query_scalar(
+        "with sealed as (update report set sealed = true where part = any($1) returning tests)
+         select coalesce(sum(tests), 0)::bigint from sealed",
+    )
+    .bind(&parts)
+    .fetch_one(&mut conn)
+    .await?;
+    let started = Instant::now();
+    let mut tx = conn.begin().await?;
+    reports.apply(&mut tx, &parts.into_iter().map(dropped).collect::<Vec<_>>()).await?;
+    tx.commit().await?;
+    let name = format!("dropping {} days ({results} results)", WEEKS * 7);
+    rows.push(Row::absolute(&name, started.elapsed().as_secs_f64(), "s", Target::AtMost(0.5)));
+    Ok(())
+}
+
+fn dropped(part: i32) -> Item {
+    let part = Part(part);
+    let stream = StreamId::global(Kind::Part, part.id());
+    let event = Event::Part(part::Event::Dropped(part::Dropped { part }));
+    let commit = Commit {
+        v: Commit::envelope_version(),
+        commit: CommitId::new(),
+        cmd: CommandId::new(),
+        req: None,
+        team: None,
+        kind: stream.kind,
+        id: stream.id,
+        version: 0,
+        prev: None,
+        at: chrono::DateTime::UNIX_EPOCH,
+        actor: Actor::System,
+        corr: None,
+        cause: None,
+        events: Vec::new(),
+    };
+    Item::new(0, Arc::new(commit), vec![event])
 }

@@ -72,6 +72,8 @@ impl Table {
 
 /// Prior Beta(0.3, 0.5): "the run had a failure" (LUCI).
 pub(crate) static RUN_FAILS: LazyLock<SequenceLikelihood> = LazyLock::new(|| SequenceLikelihood::new(0.3, 0.5));
+/// Prior Beta(2, 8): the same of a test that was clean and is not any more (ours).
+pub(crate) static RISEN_RUN_FAILS: LazyLock<SequenceLikelihood> = LazyLock::new(|| SequenceLikelihood::new(2.0, 8.0));
 /// Prior Beta(0.5, 0.5): "it failed again when it was retried" (LUCI).
 pub(crate) static RETRY_FAILS: LazyLock<SequenceLikelihood> = LazyLock::new(|| SequenceLikelihood::new(0.5, 0.5));
 

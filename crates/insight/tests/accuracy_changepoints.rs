@@ -87,47 +87,59 @@ fn the_fix_is_found_too() {
 }
 
 #[test]
-fn a_rise_to_a_fifth_is_found_within_forty_runs_after_a_long_clean_history() {
+fn a_rise_to_a_fifth_is_found_within_forty_runs() {
     let mut random = Random(13);
-    for clean in [50, 100, 200, 300, 500, 900] {
+    for clean in [50, 75, 100, 150, 200, 300, 500, 900] {
         let found: Vec<usize> =
-            (0..400).filter_map(|_| found_after(&mut random, clean, 0.0, 0.2, 0, 40)).map(|(runs, _)| runs).collect();
-        let share = found.len() as f64 / 400.0;
+            (0..2_000).filter_map(|_| found_after(&mut random, clean, 0.0, 0.2, 0, 40)).map(|(runs, _)| runs).collect();
+        let share = found.len() as f64 / 2_000.0;
         let mut sorted = found;
         sorted.sort_unstable();
         println!(
             "0 % to 20 % after {clean} clean runs: found within 40 runs {share:.3}, median {:?} runs",
             sorted.get(sorted.len() / 2)
         );
-        assert!(clean < 300 || share >= 0.9, "{clean}: {share}");
+        // After fewer than 100 it cannot be promised: see the limits in docs/insight.md.
+        assert!(share >= if clean < 100 { 0.7 } else { 0.9 }, "{clean}: {share}");
     }
+}
+
+/// False alarms in 10,000 runs of a steady test: histories of this length from their very first run, judged after each run
+/// until something is found. A history without an alarm goes on as a window of the newest runs, if it is `sliding`.
+fn false_alarms(random: &mut Random, fail: f64, retries: u16, length: usize, sliding: bool, runs: usize) -> f64 {
+    let (mut alarms, mut series) = (0u32, Vec::new());
+    for i in 0..runs {
+        if series.len() == length {
+            series.drain(..if sliding { 1 } else { length });
+        }
+        series.push(run(random, fail, retries, i));
+        if segments(&series).len() > 1 {
+            alarms += 1;
+            series.clear();
+        }
+    }
+    f64::from(alarms) * 10_000.0 / runs as f64
 }
 
 #[test]
 fn steady_tests_raise_less_than_one_false_alarm_in_ten_thousand_runs() {
     let mut random = Random(14);
-    let (mut alarms, mut all) = (0u32, 0u32);
-    for retries in [0, 1] {
-        for fail in [0.0, 0.01, 0.03, 0.1, 0.2, 0.5] {
-            let runs = 24_000;
-            let mut series: Vec<Observation> = Vec::new();
-            let mut here = 0;
-            for i in 0..runs {
-                series.push(run(&mut random, fail, retries, i as usize));
-                if series.len() > 1_000 {
-                    series.remove(0);
-                }
-                if segments(&series).len() > 1 {
-                    here += 1;
-                    series.clear();
-                }
-            }
-            println!("steady at {:.0} %, {retries} retries: {here} false alarms in {runs} runs", fail * 100.0);
-            (alarms, all) = (alarms + here, all + runs);
+    let (mut sum, mut worst, mut kinds) = (0.0, 0.0, 0u32);
+    // Most of them come early, where a history is short: of that length most.
+    for (length, sliding, retries, runs) in
+        [(100, false, 0, 100_000), (300, false, 0, 60_000), (1_000, true, 0, 60_000), (1_000, true, 1, 60_000)]
+    {
+        for fail in [0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5] {
+            let rate = false_alarms(&mut random, fail, retries, length, sliding, runs);
+            println!(
+                "steady at {:.1} %, {retries} retries, {runs} runs in histories of {length}: {rate:.2} false alarms per 10,000 runs",
+                fail * 100.0
+            );
+            assert!(rate < 1.0, "{fail} {retries} {length}: {rate}");
+            (sum, worst, kinds) = (sum + rate, f64::max(worst, rate), kinds + 1);
         }
     }
-    println!("false alarms per 10,000 runs: {:.2}", f64::from(alarms) * 10_000.0 / f64::from(all));
-    assert!(alarms * 10_000 < all);
+    println!("false alarms per 10,000 runs: mean {:.2}, worst {worst:.2}", sum / f64::from(kinds));
 }
 
 #[test]

@@ -5,18 +5,28 @@
 //! `ln L(left) + ln L(right) − ln L(all) + ln 10⁻⁴ > 0`, and of all ways to split the one with the largest sum is taken.
 //! Only places where the result changes can be best. After 20 clean runs it takes 4 failing ones, after 50 to 100 three,
 //! after 500 two.
+//!
+//! Ours beside it is the rise: a segment with no failure in its first m ≥ 50 runs and x failures in the n from there on, at least
+//! four, is split there if `ln L(0, m) + ln R(x, n) − ln L(x, m + n) > ln 10³`, where R has the prior Beta(2, 8): between 4
+//! and 43 % of the runs fail (90 %). Beta(0.3, 0.5) has its mass near 0 and 1 and expects such a rate least.
 
 mod duration;
 
 use crate::{
     Mass, Observation,
-    special::{RETRY_FAILS, RUN_FAILS},
+    special::{RETRY_FAILS, RISEN_RUN_FAILS, RUN_FAILS},
 };
 pub use duration::{DurationChange, duration_changes};
 use serde::{Deserialize, Serialize};
 
 /// ln 10⁻⁴: what a split has to win by.
 const LN_THRESHOLD: f64 = -9.210_340_371_976_182;
+/// ln 10⁻³: what a rise has to win by. At no steady rate is it a false alarm once in 10,000 runs.
+const LN_RISE_THRESHOLD: f64 = -6.907_755_278_982_137;
+/// Failures from which it may be a rise. After fewer a test that fails always from now on is found, and in its place.
+const LEAST_RISE: u32 = 4;
+/// Runs without a failure before it. A window that slides over a test that fails often starts with shorter ones by chance.
+const LEAST_CLEAN: usize = 50;
 /// Changes of result up to which the best segmentation is searched for; beyond, it is approached split by split.
 const MOST_EXACT: usize = 150;
 /// Left out at either end of the interval for a start.
@@ -98,6 +108,7 @@ pub fn segments(observations: &[Observation]) -> Vec<Segment> {
         return Vec::new();
     }
     let bounds = if counts.transitions.len() <= MOST_EXACT { counts.best_bounds(n) } else { counts.greedy_bounds(n) };
+    let bounds = counts.with_rises(&bounds);
     (1..bounds.len()).map(|i| counts.segment(&bounds, i, observations.len())).collect()
 }
 
@@ -228,6 +239,27 @@ impl Counts {
         best.1
     }
 
+    /// The bounds, and where between two of them a rise begins: at the first failure of a segment that was clean until then.
+    fn with_rises(&self, bounds: &[usize]) -> Vec<usize> {
+        let rises = bounds.windows(2).filter_map(|pair| self.rise(pair[0], pair[1]));
+        let mut all: Vec<usize> = bounds.iter().copied().chain(rises).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn rise(&self, from: usize, to: usize) -> Option<usize> {
+        let first = self.transitions.partition_point(|place| *place <= from);
+        let at = self.transitions.get(first).copied().filter(|at| *at < to)?;
+        let (clean, risen) = (self.between(from, at), self.between(at, to));
+        if at - from < LEAST_CLEAN || clean[0] > 0 || risen[0] < LEAST_RISE {
+            return None;
+        }
+        // What retries say is the same on both sides: all of it is in the rise.
+        let [before, after, all] = [at - from, to - at, to - from].map(|runs| runs as u32);
+        let gain = RUN_FAILS.ln(0, before) + RISEN_RUN_FAILS.ln(risen[0], after) - RUN_FAILS.ln(risen[0], all);
+        (gain + LN_RISE_THRESHOLD > 0.0).then_some(at)
+    }
+
     fn segment(&self, bounds: &[usize], i: usize, length: usize) -> Segment {
         let (from, to) = (bounds[i - 1], bounds[i]);
         let (earliest, latest) = if i == 1 { (0, 0) } else { self.interval(bounds[i - 2], from, to) };
@@ -282,7 +314,8 @@ mod tests {
     #[test]
     fn failing_runs_needed_after_clean_ones() {
         assert_eq!([10, 20, 50, 100, 500].map(need), [6, 4, 3, 3, 2]);
-        for clean in [10, 20, 50, 100, 500] {
+        // What always fails is found as without the rise.
+        for clean in (1..60).chain((60..1_000).step_by(47)) {
             let k = need(clean) as u32;
             assert!(is_jump(clean as u32, k) && !is_jump(clean as u32, k - 1));
         }
@@ -303,6 +336,18 @@ mod tests {
         let segments = segments(&series(&letters, 10));
         let last = segments.last().unwrap();
         assert!(last.earliest < last.start && last.start <= 204 && last.latest >= 204, "{last:?}");
+    }
+
+    #[test]
+    fn a_clean_test_that_begins_to_fail_sometimes_is_a_change_soon() {
+        let (clean, rises) = ("P".repeat(100), "PPPPFPPPPFPPPPFPPPPF");
+        assert_eq!(found(&(clean.clone() + rises)), [(104, Shift::Worse)]);
+        assert_eq!(found(&(clean.clone() + &rises[..15])), [], "three may be one accident");
+        assert_eq!(found(&("P".repeat(40) + rises)), [], "nothing rare after 44 passes");
+        assert_eq!(found(&("F".repeat(30) + &clean + rises)), [(30, Shift::Fixed), (134, Shift::Worse)]);
+        let (back, last) = ("PF".repeat(80), "P".repeat(100));
+        let long = found(&(clean + &back + &last + rises));
+        assert_eq!(long.last(), Some(&(364, Shift::Worse)), "split by split too: {long:?}");
     }
 
     #[test]

@@ -263,8 +263,10 @@ impl From<sqlx::Error> for ApiError {
             // 57P: the server is going down or starting up; 53: out of connections or memory; 08: connection lost.
             ["57P", "53", "08"].iter().any(|class| code.starts_with(class))
         });
-        // A read model's tables are made when its projector starts for the first time.
-        if error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P01") {
+        // A read model's tables are made when its projector starts for the first time; after an upgrade that changes them, the
+        // old ones are there until they are made anew. 42P01: no such table; 42703: no such column.
+        let code = error.as_database_error().and_then(|error| error.code());
+        if code.is_some_and(|code| code == "42P01" || code == "42703") {
             tracing::warn!(%error, "a read model is not there yet");
             return Self::unavailable("projection_missing", "the read models are being made; retry");
         }

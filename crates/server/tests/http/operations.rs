@@ -90,6 +90,20 @@ async fn a_database_that_is_away_is_503_and_comes_with_a_time_to_retry() {
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
+#[tokio::test]
+async fn tables_of_an_older_version_are_503_until_they_are_made_anew() {
+    let server = TestApp::start().await;
+    let ada = server.register("ada@example.com").await;
+    server.settle().await;
+    server.get(&ada.token, "/api/v1/tests").await.expect(200);
+    for change in ["alter table history.series drop column score_low", "drop schema history cascade"] {
+        sqlx::query(change).execute(&server.app.db).await.unwrap();
+        let refused = server.get(&ada.token, "/api/v1/tests").await;
+        refused.refused(503, "projection_missing");
+        assert!(refused.header("retry-after").is_some());
+    }
+}
+
 async fn preflight(server: &TestApp, origin: &str) -> Answer {
     let headers = [
         ("origin", origin),

@@ -5,19 +5,18 @@ mod support;
 
 use proptest::prelude::*;
 use scaledtest_domain::{
-    AliasId, Commit, CommitId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RollupId, RunId, StreamId, TestId,
-    UploadId, UserId, WaiverId,
-    events::{alias, evaluation, gate, part, project, report, rollup::Rolled, run},
+    AliasId, EvaluationId, Event, GateId, Hash16, Kind, ReportId, RollupId, RunId, StreamId, TestId, UploadId, UserId,
+    WaiverId,
+    events::{alias, evaluation, gate, part, project, report, run},
     gate::{Check, Definition, Extent, Level, Outcome, Rule, Seen, Waiver},
     report::{Status, TestResult, decode_chunk, encode_chunk},
     retention::Part,
 };
-use scaledtest_projections::{Body, FreshResults, Item, history::Digest};
-use sqlx::{AssertSqlSafe, PgPool};
+use scaledtest_projections::{Body, FreshResults, Item};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use support::*;
+use support::{replay::*, *};
 
 fn render(tables: &BTreeMap<String, Vec<String>>) -> String {
     let mut text = String::new();
@@ -67,7 +66,7 @@ enum Op {
         project: usize,
         key: Option<usize>,
         branch: Option<usize>,
-        results: Vec<(u8, bool)>,
+        results: Vec<(u8, bool, usize)>,
     },
     Delete(usize),
     Pin(usize, bool),
@@ -84,7 +83,7 @@ const KEYS: [&str; 2] = ["build-1", "build-2"];
 const BRANCHES: [&str; 2] = ["main", "topic"];
 
 fn op() -> impl Strategy<Value = Op> {
-    let results = proptest::collection::vec((0..5_u8, any::<bool>()), 0..4);
+    let results = proptest::collection::vec((0..5_u8, any::<bool>(), 0..SAID.len()), 0..4);
     prop_oneof![
         1 => (0..2_usize).prop_map(Op::Project),
         1 => (0..2_usize, 0..3_usize).prop_map(|(project, text)| Op::Owners(project, text)),
@@ -123,8 +122,9 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
             }
             Op::Upload { report, .. } if live.contains_key(&report) => continue,
             Op::Upload { report, project, key, branch, results } => {
-                let results = results.iter().enumerate().map(|(i, (status, attempts))| {
+                let results = results.iter().enumerate().map(|(i, (status, attempts, said))| {
                     let mut result = some_result(i, *status, *attempts);
+                    fails_with(&mut result, *said, report);
                     result.test_id = test_id(project, &result.name);
                     result
                 });
@@ -237,25 +237,6 @@ fn removed(project: usize, from: &str, to: &str) -> alias::Removed {
     alias::Removed { alias, project: project_id(PROJECTS[project]), from, to, user: UserId::derived(&[b"u"]) }
 }
 
-fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
-    Commit {
-        v: Commit::envelope_version(),
-        commit: CommitId::derived(&[&n.to_be_bytes()]),
-        cmd: scaledtest_domain::CommandId::derived(&[&n.to_be_bytes()]),
-        req: None,
-        team: stream.team,
-        kind: stream.kind,
-        id: stream.id,
-        version: 0,
-        prev: None,
-        at,
-        actor: scaledtest_domain::Actor::System,
-        corr: None,
-        cause: None,
-        events: vec![event.encode().unwrap()],
-    }
-}
-
 fn some_result(i: usize, status: u8, attempts: bool) -> TestResult {
     let mut result = result(&format!("test {i}"), Status::ALL[usize::from(status)]);
     if !attempts {
@@ -301,21 +282,6 @@ fn erased(items: &[Item]) -> Vec<Item> {
         .collect()
 }
 
-/// What a roll-up holds of a report, through its written form.
-fn digested(ingested: &report::Ingested, body: &Body) -> Body {
-    let Body::Chunks(chunks) = body else { panic!("{body:?}") };
-    let results: Vec<TestResult> = chunks.iter().flat_map(|chunk| decode_chunk(chunk).unwrap()).collect();
-    let mut digest = Digest::default();
-    // Not alone, and what is with it is taken out again.
-    let other = Rolled { report: ReportId::derived(&[b"other"]), upload: UploadId::derived(&[b"other"]) };
-    digest.add(other, &[result("another", Status::Failed)]);
-    let rolled = Rolled { report: ingested.report, upload: ingested.upload };
-    digest.add(rolled, &results);
-    let pieces = digest.with_only(&[rolled]).encode().unwrap();
-    let read = Digest::decode(&pieces.into_iter().map(Into::into).collect::<Vec<_>>()).unwrap();
-    Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
-}
-
 /// As the process that took them in sees it.
 fn fresh(items: &[Item]) -> Vec<Item> {
     let mut items = items.to_vec();
@@ -326,23 +292,6 @@ fn fresh(items: &[Item]) -> Vec<Item> {
         }
     }
     items
-}
-
-/// Applies batches to fresh tables and says what is in them.
-async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
-    let projection = projection(name);
-    let mut tx = pool.begin().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
-    sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
-    for batch in batches {
-        projection.apply(&mut tx, batch).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    dump(pool, schema).await
 }
 
 #[test]

@@ -127,6 +127,8 @@ export interface DurationChange {
 export interface TestError {
   fingerprint: string;
   message: string;
+  /** Fingerprints of the error that the test failed with. */
+  variants: number;
   failures: number;
   first_seen: string;
   last_seen: string;
@@ -327,9 +329,15 @@ export interface FlakyTest {
   since?: string | null;
 }
 
+/** Failures that say the same, or nearly: one error. */
 export interface ErrorCluster {
+  /** Of the first of its variants: the error's id. */
   fingerprint: string;
+  project_id: string;
+  /** What the first of them said. */
   message: string;
+  /** Fingerprints that it has. */
+  variants: number;
   /** Failures. */
   count: number;
   /** At most 20; `tests` says how many there are. */
@@ -338,6 +346,39 @@ export interface ErrorCluster {
   branches: string[];
   first_seen: string;
   last_seen: string;
+}
+
+/** Failures of an error with the same fingerprint. */
+export interface ErrorVariant {
+  fingerprint: string;
+  /** The innermost frame of the project's own code: file and function. */
+  place?: string;
+  /** The first line, without what differs from run to run; empty if nothing was said. */
+  headline: string;
+  /** What the first of them said. */
+  message: string;
+  failures: number;
+  first_seen: string;
+  last_seen: string;
+}
+
+/** An error over all time. */
+export interface ErrorDetail {
+  /** Of the first of its variants: the error's id. */
+  fingerprint: string;
+  project: ProjectRef;
+  message: string;
+  failures: number;
+  /** Most frequent first, at most 20. */
+  branches: string[];
+  first_seen: string;
+  last_seen: string;
+  tests_total: number;
+  /** Most frequent first, at most 200. */
+  tests: { id: string; name: string; suite: string[]; failures: number }[];
+  variants_total: number;
+  /** The first one first, at most 200. */
+  variants: ErrorVariant[];
 }
 
 export interface DurationBucket {
@@ -464,6 +505,11 @@ export class Insight {
   /** Failures that are the same, the most frequent first. */
   getErrorAnalysis(options: InsightFilter & InsightSpan & { limit?: number } = {}, signal?: AbortSignal): Promise<{ errors: ErrorCluster[] }> {
     return this.#ask("GET", `${API}/analytics/error-analysis`, { query: options, signal });
+  }
+
+  /** The error of a project (name or id) that a fingerprint belongs to. */
+  getError(project: string, fingerprint: string, signal?: AbortSignal): Promise<ErrorDetail> {
+    return this.#ask("GET", `${API}/projects/${part(project)}/errors/${part(fingerprint)}`, { signal });
   }
 
   /** Results by how long they took; always the same seven ranges. */

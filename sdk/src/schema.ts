@@ -192,8 +192,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List kinds of failure
-         * @description The most frequent first. Failures that say the same but for numbers, times, ids and paths are one kind.
+         * List errors
+         * @description The most frequent first. Failures that say the same but for numbers, times, ids and paths have one fingerprint, and fingerprints
+         *     that are nearly the same are one error.
          */
         get: operations["list_errors"];
         put?: never;
@@ -684,6 +685,27 @@ export interface paths {
         };
         /** List projects */
         get: operations["list_projects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/errors/{fingerprint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an error
+         * @description By the fingerprint of any of its variants: failures whose first lines are nearly the same are one error, which has the id of the
+         *     fingerprint that came first.
+         */
+        get: operations["get_error"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2639,7 +2661,10 @@ export interface components {
              * @description Failed results in the window.
              */
             count: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Of the first of its variants: the error's id.
+             */
             fingerprint: string;
             /**
              * Format: date-time
@@ -2662,6 +2687,55 @@ export interface components {
              * @description Tests that ever failed so.
              */
             tests: number;
+            /**
+             * Format: int64
+             * @description Fingerprints that it has: failures that say nearly the same are one error.
+             */
+            variants: number;
+        };
+        /** @description An error of a project, over all time. */
+        ErrorDetail: {
+            /** @description Most frequent first, at most 20. */
+            branches: string[];
+            /** Format: int64 */
+            failures: number;
+            /**
+             * Format: uuid
+             * @description Of the first of its variants: the error's id.
+             */
+            fingerprint: string;
+            /** Format: date-time */
+            first_seen: string;
+            /** Format: date-time */
+            last_seen: string;
+            /** @description What the first of them said. */
+            message: string;
+            project: components["schemas"]["ProjectName"];
+            /** @description Most frequent first, at most 200. */
+            tests: components["schemas"]["TestOfError"][];
+            /** Format: int64 */
+            tests_total: number;
+            /** @description The one that came first first, at most 200. */
+            variants: components["schemas"]["ErrorVariant"][];
+            /** Format: int64 */
+            variants_total: number;
+        };
+        /** @description Failures of an error with the same fingerprint. */
+        ErrorVariant: {
+            /** Format: int64 */
+            failures: number;
+            /** Format: uuid */
+            fingerprint: string;
+            /** Format: date-time */
+            first_seen: string;
+            /** @description The first line, without what differs from run to run; empty if nothing was said. */
+            headline: string;
+            /** Format: date-time */
+            last_seen: string;
+            /** @description What the first of them said. */
+            message: string;
+            /** @description The innermost frame of the project's own code: file and function. */
+            place?: string | null;
         };
         Errors: {
             errors: components["schemas"]["ErrorCluster"][];
@@ -2686,7 +2760,10 @@ export interface components {
         };
         /** @description A failing test of a run. */
         FailingTest: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description The error's id.
+             */
             fingerprint: string;
             message?: string | null;
             name: string;
@@ -4221,7 +4298,7 @@ export interface components {
             /** Format: uuid */
             test_id: string;
         };
-        /** @description A way in which a test failed. */
+        /** @description An error that a test failed with. */
         TestError: {
             /** Format: int64 */
             failures: number;
@@ -4232,10 +4309,24 @@ export interface components {
             /** Format: date-time */
             last_seen: string;
             message: string;
+            /**
+             * Format: int64
+             * @description Fingerprints of the error that the test failed with.
+             */
+            variants: number;
         };
         TestHistory: {
             /** @description Newest first. */
             runs: components["schemas"]["TestRun"][];
+        };
+        /** @description A test that failed with an error. */
+        TestOfError: {
+            /** Format: int64 */
+            failures: number;
+            /** Format: uuid */
+            id: string;
+            name: string;
+            suite: string[];
         };
         /**
          * @description How a test ended in a report.
@@ -6621,6 +6712,54 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_error: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name or id. */
+                project: string;
+                fingerprint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDetail"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

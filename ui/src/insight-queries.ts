@@ -86,6 +86,12 @@ export const errorsQuery = (options: InsightFilter & InsightSpan & { limit?: num
     placeholderData: keepPreviousData,
   });
 
+export const errorQuery = (project: string, fingerprint: string) =>
+  queryOptions({
+    queryKey: [...keys.insight(), "error", project, fingerprint],
+    queryFn: ({ signal }) => insight.getError(project, fingerprint, signal),
+  });
+
 export const durationsQuery = (options: InsightFilter & InsightSpan) =>
   queryOptions({
     queryKey: [...keys.insight(), "durations", options],

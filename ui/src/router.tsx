@@ -194,6 +194,11 @@ const teamPages = [
   }),
   createRoute({
     getParentRoute: () => inTeam,
+    path: "/errors/$projectId/$fingerprint",
+    component: lazyRouteComponent(() => import("./routes/error/Error.tsx"), "ErrorPage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
     path: "/quarantine",
     validateSearch: overlaying(readQuarantineSearch),
     component: lazyRouteComponent(() => import("./routes/quarantine/Quarantine.tsx"), "QuarantinePage"),

@@ -11,7 +11,7 @@ use corpus::{HISTORIES, History, failures, history};
 use scaledtest_domain::Hash16;
 use scaledtest_insight::{
     Assessment, Mass, Observation, State, assess, attempts_of,
-    fingerprint::{Clusters, short},
+    fingerprint::{Member, join, short},
     flakiness::Prior,
     mass_failure::{RunCounts, judge},
     rename::{Named, proposals},
@@ -51,7 +51,8 @@ fn kept(name: &str) -> Kept {
         masses: Vec::new(),
         causes: HashMap::new(),
     };
-    let (mut clusters, mut counts) = (Clusters::default(), Vec::new());
+    let clusters = clusters(&kept.history);
+    let mut counts = Vec::new();
     for run in 0..kept.history.truth.runs.len() {
         let facts = &kept.history.truth.runs[run];
         assert_eq!(facts.run, run + 1);
@@ -72,9 +73,9 @@ fn kept(name: &str) -> Kept {
             let mut found = Vec::new();
             for (attempt, (message, fingerprint)) in failures(result) {
                 if let Some(fingerprint) = fingerprint {
-                    let cluster = clusters.assign(&fingerprint);
-                    found.push(cluster.short());
-                    kept.causes.insert((run, i, attempt), (cluster.cluster, message));
+                    let cluster = clusters[&fingerprint.id];
+                    found.push(short(cluster));
+                    kept.causes.insert((run, i, attempt), (cluster, message));
                 }
             }
             count.ran += 1;
@@ -98,6 +99,18 @@ fn kept(name: &str) -> Kept {
         }
     }
     kept
+}
+
+/// The cluster of every fingerprint of a history, by its first one.
+fn clusters(history: &History) -> HashMap<Hash16, Hash16> {
+    let runs = 1..=history.truth.runs.len();
+    let results = runs.flat_map(|run| history.truth.tests.iter().filter_map(move |test| history.result(test, run)));
+    let members: HashMap<Hash16, Member> = results
+        .flat_map(|result| failures(result).into_values())
+        .filter_map(|(_, found)| found.map(|found| (found.id, found.member())))
+        .collect();
+    let joined = join(&members.into_values().collect::<Vec<_>>(), &[]);
+    joined.iter().flat_map(|one| one.fresh.iter().map(|id| (*id, one.fresh[0]))).collect()
 }
 
 fn main_branch(series: &[Seen], before: usize) -> Vec<Observation> {

@@ -9,7 +9,7 @@ use scaledtest_insight::{
     changepoint::{duration_changes, segments},
     durations::encode,
     evidence::evidence,
-    fingerprint::{Clusters, fingerprint},
+    fingerprint::{Member, fingerprint, join},
     flakiness::{Prior, score},
 };
 use std::{hint::black_box, time::Instant};
@@ -67,20 +67,30 @@ fn fingerprinting_a_failure() {
     cost("fingerprint, 64 KiB of stack", 50_000.0, || {
         black_box(fingerprint(black_box(Some(message)), black_box(Some(&large))));
     });
-    let mut clusters = Clusters::default();
-    let print =
-        |i: usize| fingerprint(Some(&format!("Error: cannot {} the {}", word(i), word(i / 7 + 3))), None).unwrap();
-    (0..2_000).for_each(|i| {
-        clusters.assign(&print(i));
+}
+
+#[test]
+fn joining_fingerprints() {
+    let member = |i: usize| {
+        fingerprint(Some(&format!("Error: cannot {} the {}", word(i), word(i / 7 + 3))), None).unwrap().member()
+    };
+    let near = |i: usize| {
+        let text =
+            format!("Error: expected the list of webhooks of the customer to have none but got {}", &word(i)[..4]);
+        fingerprint(Some(&text), None).unwrap().member()
+    };
+    let others: Vec<Member> = (0..1_000).map(member).collect();
+    let fresh = [member(1_000)];
+    cost("a new fingerprint beside 1,000 others at its place", 20_000.0, || {
+        black_box(join(black_box(&fresh), black_box(&others)));
     });
-    let known = print(5);
-    cost("cluster of a known fingerprint", 1_000.0, || {
-        black_box(clusters.assign(black_box(&known)));
+    let all: Vec<Member> = (0..1_000).map(member).collect();
+    cost("1,000 new fingerprints at one place", 2_000_000.0, || {
+        black_box(join(black_box(&all), &[]));
     });
-    let mut i = 2_000;
-    cost("cluster of a new fingerprint beside 2,000 others", 20_000.0, || {
-        i += 1;
-        black_box(clusters.assign(black_box(&print(i))));
+    let all: Vec<Member> = (0..1_000).map(near).collect();
+    cost("1,000 new fingerprints that are one", 2_000_000.0, || {
+        black_box(join(black_box(&all), &[]));
     });
 }
 

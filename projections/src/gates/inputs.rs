@@ -235,15 +235,21 @@ async fn failing(
     Ok(judged.collect())
 }
 
-/// Tests whose kind of failure no other run of the project had shown by then.
+/// Tests that failed with an error that no other run of the project had shown by then.
 async fn new_errors(pool: &PgPool, team: TeamId, run: RunId) -> Result<Vec<Named>, sqlx::Error> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
-        "select distinct failure.test_id from history.fact own join history.failure on failure.no = own.no
-         where own.run_id = $1 and own.team_id = $2 and not exists (
-           select 1 from history.failure earlier join history.fact other on other.no = earlier.no
-           where earlier.project_id = failure.project_id and earlier.fingerprint = failure.fingerprint
-             and earlier.at <= own.at and other.run_id <> $1)
-         order by 1 limit $3",
+        "with own as materialized (
+           select failure.test_id, failure.project_id, failure.fingerprint, fact.at
+           from history.fact join history.failure on failure.no = fact.no where fact.run_id = $1 and fact.team_id = $2
+         ), new as (
+           select * from (select distinct project_id, fingerprint, at from own) own where not exists (
+             select from history.error one
+             join history.error kind on kind.project_id = one.project_id and kind.cluster_id = one.cluster_id
+             join history.failure earlier on earlier.project_id = kind.project_id and earlier.fingerprint = kind.fingerprint
+             join history.fact other on other.no = earlier.no
+             where one.project_id = own.project_id and one.fingerprint = own.fingerprint
+               and earlier.at <= own.at and other.run_id <> $1)
+         ) select distinct test_id from own join new using (project_id, fingerprint, at) order by 1 limit $3",
     )
     .bind(run.0)
     .bind(team.0)

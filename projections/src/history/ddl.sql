@@ -195,19 +195,35 @@ create table failure (
     flaked      boolean     not null,
     -- As which test it was reported, if that was joined with `test_id`.
     reported_id uuid,
+    -- What it says; only of the first one in its report with the fingerprint.
+    message     text,
     primary key (no, idx)
 );
 create index failure_fingerprint on failure (project_id, fingerprint, at);
 create index failure_test on failure (test_id, fingerprint);
 
--- A kind of failure; its id is the fingerprint of what was said, see `scaledtest_insight::fingerprint`.
+-- A kind of failure; its id is the fingerprint of what was said, see `scaledtest_insight::fingerprint`. Kinds that say nearly
+-- the same have one `cluster_id`: that of the kind which came first, by `no` and fingerprint. Together they are what people
+-- call an error.
 create table error (
-    project_id  uuid not null,
-    fingerprint uuid not null,
-    team_id     uuid not null,
-    message     text not null,
+    project_id  uuid   not null,
+    fingerprint uuid   not null,
+    team_id     uuid   not null,
+    cluster_id  uuid   not null,
+    -- Of the first failure of the kind, as the log has them: its report, and what it said.
+    no          bigint not null,
+    message     text   not null,
+    -- What follows from the fingerprint: the innermost frame; and to tell what is near, the first line, and what only near ones
+    -- share. Null of a failure that said nothing.
+    place       text,
+    headline    text   not null,
+    place_key   bigint,
+    words_key   bigint,
     primary key (project_id, fingerprint)
 );
+create index error_cluster on error (project_id, cluster_id);
+create index error_place on error (project_id, place_key, fingerprint);
+create index error_words on error (project_id, words_key, fingerprint);
 
 -- Failures of a kind in a quarter of an hour of a slice.
 create table error_quarter (

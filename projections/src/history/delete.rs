@@ -2,6 +2,7 @@
 
 use super::{
     aliases::{Aliases, settle},
+    failures,
     gathered::FactsOf,
     parts,
     series::{Derived, Facts, Key, Series},
@@ -46,7 +47,7 @@ pub(super) async fn delete(conn: &mut PgConnection, report: ReportId) -> Result<
     .await?;
     let Some(gone) = gone else { return Ok(()) };
     subtract(conn, &gone).await?;
-    forget_failures(conn, &gone).await?;
+    failures::forget(conn, (gone.no, gone.project_id), (gone.slice_id, gone.at)).await?;
     refold(conn, &gone).await
 }
 
@@ -81,45 +82,6 @@ async fn subtract(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError
         .bind(gone.slice_id)
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-async fn forget_failures(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
-    for step in Step::ALL {
-        let table = step.errors();
-        let sql = format!(
-            "update {table} set failures = {table}.failures - less.failures
-             from (select fingerprint, count(*) as failures from failure where no = $1 group by fingerprint) less
-             where project_id = $2 and slice_id = $3 and {table}.at = $4 and {table}.fingerprint = less.fingerprint"
-        );
-        let at = step.begin(gone.at);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(gone.no).bind(gone.project_id).bind(gone.slice_id).bind(at);
-        query.execute(&mut *conn).await?;
-        let sql = format!("delete from {table} where project_id = $1 and slice_id = $2 and at = $3 and failures = 0");
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(gone.project_id).bind(gone.slice_id).bind(at);
-        query.execute(&mut *conn).await?;
-    }
-    sqlx::query(
-        "with forgotten as (delete from failure where no = $1 returning fingerprint, test_id)
-         update error_test set failures = error_test.failures - less.failures
-         from (select fingerprint, test_id, count(*) as failures from forgotten group by fingerprint, test_id) less
-         where project_id = $2 and error_test.fingerprint = less.fingerprint and error_test.test_id = less.test_id",
-    )
-    .bind(gone.no)
-    .bind(gone.project_id)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("delete from error_test where project_id = $1 and failures = 0")
-        .bind(gone.project_id)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query(
-        "delete from error where project_id = $1 and not exists
-           (select from error_test other where other.project_id = $1 and other.fingerprint = error.fingerprint)",
-    )
-    .bind(gone.project_id)
-    .execute(conn)
-    .await?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use scaledtest_domain::{
     DecodeError, TestId, UploadId, compress, decompress, events::rollup::Rolled, report::TestResult,
 };
+use scaledtest_insight::fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
@@ -30,6 +31,8 @@ pub struct Digest {
     tests: HashMap<Test, usize>,
     /// Where a text stands.
     texts: HashMap<String, usize>,
+    /// Where a fingerprint stands.
+    prints: HashMap<Fingerprint, usize>,
 }
 
 /// One report of a [`Digest`].
@@ -53,6 +56,9 @@ struct Content {
     v: u32,
     tests: Vec<Test>,
     texts: Vec<String>,
+    /// Not their keys: a later version may tell otherwise what is near.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    prints: Vec<Fingerprint>,
     reports: Vec<Report>,
 }
 
@@ -87,6 +93,9 @@ struct Failed {
     fingerprint: Uuid,
     /// Place of its message.
     text: usize,
+    /// Place of what its fingerprint is of, if anything was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    print: Option<usize>,
 }
 
 impl Digest {
@@ -157,8 +166,9 @@ impl Digest {
                 added.not_run.push(at);
             }
             if let (Seen::Failed { fails, passes, .. }, Some(failure)) = (said.seen, said.failure) {
-                let text = place(&mut self.texts, &mut self.content.texts, failure.message);
-                added.failed.push(Failed { at, fails, passes, fingerprint: failure.fingerprint, text });
+                let text = place(&mut self.texts, &mut self.content.texts, failure.message.unwrap_or_default());
+                let print = failure.print.map(|print| place(&mut self.prints, &mut self.content.prints, print));
+                added.failed.push(Failed { at, fails, passes, fingerprint: failure.fingerprint, text, print });
             }
             added.ms.push(said.duration_ms);
             let test = Test { id: said.test_id, about };
@@ -186,7 +196,8 @@ impl Digest {
             let failure = failure.map(|failed| {
                 Box::new(Failure {
                     fingerprint: failed.fingerprint,
-                    message: self.content.texts.get(failed.text).cloned().unwrap_or_default(),
+                    print: failed.print.and_then(|print| self.content.prints.get(print)).cloned(),
+                    message: self.content.texts.get(failed.text).cloned(),
                     attempts: failed.fails,
                     flaked: failed.passes > 0,
                 })

@@ -5,6 +5,8 @@ mod aliases;
 mod apply;
 mod delete;
 mod digest;
+mod errors;
+mod failures;
 mod gathered;
 mod owners;
 mod parts;

@@ -2,19 +2,20 @@
 
 use super::{
     aliases::{Aliases, settle},
+    failures::{self, Failed},
     gathered::{FactsOf, Taken},
     parts,
     said::{About, Said},
     seen::Entry,
     series::{Key, Series},
-    stored::{self, Failed, Table},
+    stored::{self, Table},
     sums::Sums,
 };
 use crate::copy::{clean, saturate};
 use crate::{ApplyError, Body};
 use scaledtest_domain::report::{TestResult, Variant, decode_chunk};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -30,6 +31,16 @@ pub(super) struct Round {
     about: HashMap<(Uuid, i64), (usize, About)>,
     /// What the results add up to, by report.
     pub sums: BTreeMap<usize, Sums>,
+}
+
+/// A report that is read.
+struct From {
+    /// Its place among the reports.
+    report: usize,
+    /// The place of its next result.
+    idx: u64,
+    /// Fingerprints that it had already.
+    told: HashSet<Uuid>,
 }
 
 /// Rounds on their way.
@@ -60,20 +71,19 @@ fn fill(bodies: &[(i64, Body)], sender: &mpsc::Sender<Round>) -> Result<(), Appl
     let mut round = Round::default();
     for (report, (no, body)) in bodies.iter().enumerate() {
         let broken = |error| ApplyError::Data(format!("results of the report at position {no}: {error}"));
-        let mut idx = 0;
+        let mut from = From { report, idx: 0, told: HashSet::new() };
         match body {
             Body::None | Body::Gone => {}
-            Body::Fresh(fresh) => round.add_all(report, &mut idx, &fresh.list),
+            Body::Fresh(fresh) => round.add_all(&mut from, &fresh.list),
             Body::Digested(digested) => {
                 for (said, about) in digested.results() {
-                    round.add(report, idx, said, || about.clone());
-                    idx += 1;
+                    round.add(&mut from, said, || about.clone());
                 }
             }
             Body::Chunks(chunks) => {
                 // A database that refused says why itself.
                 for chunk in chunks.iter().take_while(|_| !sender.is_closed()) {
-                    round.add_all(report, &mut idx, &decode_chunk(chunk).map_err(broken)?);
+                    round.add_all(&mut from, &decode_chunk(chunk).map_err(broken)?);
                     round.hand_over(ROUND, sender);
                 }
             }
@@ -92,17 +102,20 @@ impl Round {
         }
     }
 
-    fn add_all(&mut self, report: usize, idx: &mut u64, results: &[TestResult]) {
+    fn add_all(&mut self, from: &mut From, results: &[TestResult]) {
         for result in results {
-            self.add(report, *idx, Said::of(result), || About::of(result));
-            *idx += 1;
+            self.add(from, Said::of(result), || About::of(result));
         }
     }
 
-    fn add(&mut self, report: usize, idx: u64, said: Said, about: impl FnOnce() -> About) {
-        self.sums.entry(report).or_default().add_result(&said);
-        self.about.entry((said.test_id.0, said.variant_id)).or_insert_with(|| (report, about()));
-        self.results.push((report, saturate(idx), said));
+    fn add(&mut self, from: &mut From, mut said: Said, about: impl FnOnce() -> About) {
+        if let Some(again) = said.failure.as_mut().filter(|failure| !from.told.insert(failure.fingerprint)) {
+            (again.print, again.message) = (None, None);
+        }
+        self.sums.entry(from.report).or_default().add_result(&said);
+        self.about.entry((said.test_id.0, said.variant_id)).or_insert_with(|| (from.report, about()));
+        self.results.push((from.report, saturate(from.idx), said));
+        from.idx += 1;
     }
 
     /// Folds the results into their series.
@@ -143,7 +156,7 @@ impl Round {
         if !joined.is_empty() {
             settle(conn, aliases, &joined.iter().map(|key| key.test).collect::<Vec<_>>()).await?;
         }
-        stored::insert_failures(conn, &failures).await
+        failures::insert(conn, &failures).await
     }
 }
 

@@ -5,7 +5,10 @@ use scaledtest_domain::{
     TestId,
     report::{Status, TestResult, Variant},
 };
-use scaledtest_insight::{attempts_of, fingerprint::fingerprint};
+use scaledtest_insight::{
+    attempts_of,
+    fingerprint::{Fingerprint, fingerprint},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -57,7 +60,10 @@ impl About {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub fingerprint: Uuid,
-    pub message: String,
+    /// What the fingerprint is of, if anything was said.
+    pub print: Option<Fingerprint>,
+    /// This and `print` are taken from the first failure of a report with the fingerprint, and forgotten of the others.
+    pub message: Option<String>,
     pub attempts: u16,
     pub flaked: bool,
 }
@@ -99,8 +105,8 @@ fn failure(result: &TestResult) -> Option<Failure> {
     let found = fingerprint(message, trace);
     let id = found.as_ref().map_or(Uuid::nil(), |found| Uuid::from_bytes(found.id.0));
     let said = message.or(trace).unwrap_or_default().trim();
-    let message = said.chars().take(SAMPLE).collect();
-    Some(Failure { fingerprint: id, message, attempts: attempts.fails, flaked: attempts.passes > 0 })
+    let message = Some(said.chars().take(SAMPLE).collect());
+    Some(Failure { fingerprint: id, print: found, message, attempts: attempts.fails, flaked: attempts.passes > 0 })
 }
 
 /// Follows from what the variant is.

@@ -3,9 +3,8 @@
 use super::{
     gathered::{Taken, hash},
     owners,
-    said::{self, About},
+    said::About,
     series::{Derived, Fact, Key, Last, Series, stored},
-    sums::Step,
 };
 use crate::ApplyError;
 use crate::copy::{Rows, clean, copy_rows};
@@ -354,97 +353,5 @@ pub(super) async fn insert_facts(conn: &mut PgConnection, reports: &[Taken<'_>])
             .opt_text(origin.pr.as_deref());
     }
     copy_rows(conn, COPY_FACT, rows.as_slice()).await?;
-    Ok(())
-}
-
-/// A result that failed.
-pub(super) struct Failed<'a, 'r> {
-    pub taken: &'a Taken<'r>,
-    pub idx: i32,
-    /// Its series: that of the test which the result's test has become.
-    pub key: Key,
-    /// The result's own test.
-    pub reported: Uuid,
-    pub failure: &'a said::Failure,
-}
-
-const COPY_FAILURE: &str = "copy failure (no, idx, project_id, branch_id, slice_id, test_id, variant, fingerprint, at, \
-     attempts, flaked, reported_id) from stdin (format binary)";
-const FAILURE_FIELDS: i16 = 12;
-
-pub(super) async fn insert_failures(conn: &mut PgConnection, failures: &[Failed<'_, '_>]) -> Result<(), ApplyError> {
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let mut rows = Rows::default();
-    let mut errors: BTreeMap<(Uuid, Uuid), &Failed<'_, '_>> = BTreeMap::new();
-    let mut tests: BTreeMap<(Uuid, Uuid, Uuid), i64> = BTreeMap::new();
-    for failed in failures {
-        let Failed { taken, idx, key, reported, failure } = failed;
-        let (project, place) = (taken.report.project.0, &taken.place);
-        rows.row(FAILURE_FIELDS)
-            .int8(place.no)
-            .int4(*idx)
-            .uuid(project)
-            .uuid(key.branch)
-            .uuid(place.slice_id)
-            .uuid(key.test)
-            .int8(key.variant)
-            .uuid(failure.fingerprint)
-            .timestamp(place.at)
-            .int4(failure.attempts.into())
-            .bool(failure.flaked)
-            .opt(Some(*reported).filter(|reported| *reported != key.test), |rows, reported| rows.uuid(reported));
-        errors.entry((project, failure.fingerprint)).or_insert(failed);
-        *tests.entry((project, failure.fingerprint, key.test)).or_default() += 1;
-    }
-    copy_rows(conn, COPY_FAILURE, rows.as_slice()).await?;
-    sqlx::query(
-        "insert into error (project_id, fingerprint, team_id, message)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) on conflict (project_id, fingerprint) do nothing",
-    )
-    .bind(errors.keys().map(|(project, _)| *project).collect::<Vec<_>>())
-    .bind(errors.keys().map(|(_, fingerprint)| *fingerprint).collect::<Vec<_>>())
-    .bind(errors.values().map(|failed| failed.taken.place.team.0).collect::<Vec<_>>())
-    .bind(errors.values().map(|failed| clean(&failed.failure.message)).collect::<Vec<_>>())
-    .execute(&mut *conn)
-    .await?;
-    for step in Step::ALL {
-        add_failures(conn, failures, step).await?;
-    }
-    sqlx::query(
-        "insert into error_test (project_id, fingerprint, test_id, failures)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[])
-         on conflict (project_id, fingerprint, test_id) do update set failures = error_test.failures + excluded.failures",
-    )
-    .bind(tests.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
-    .bind(tests.keys().map(|(_, fingerprint, _)| *fingerprint).collect::<Vec<_>>())
-    .bind(tests.keys().map(|(.., test)| *test).collect::<Vec<_>>())
-    .bind(tests.values().copied().collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn add_failures(conn: &mut PgConnection, failures: &[Failed<'_, '_>], step: Step) -> Result<(), ApplyError> {
-    let mut steps: BTreeMap<(Uuid, Uuid, DateTime<Utc>, Uuid), i64> = BTreeMap::new();
-    for Failed { taken, failure, .. } in failures {
-        let at = step.begin(taken.place.at);
-        *steps.entry((taken.report.project.0, taken.place.slice_id, at, failure.fingerprint)).or_default() += 1;
-    }
-    let sql = format!(
-        "insert into {} as old (project_id, slice_id, at, fingerprint, failures)
-         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bigint[])
-         on conflict (project_id, slice_id, at, fingerprint) do update set failures = old.failures + excluded.failures",
-        step.errors()
-    );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(steps.keys().map(|(project, ..)| *project).collect::<Vec<_>>())
-        .bind(steps.keys().map(|(_, slice, ..)| *slice).collect::<Vec<_>>())
-        .bind(steps.keys().map(|(_, _, at, _)| *at).collect::<Vec<_>>())
-        .bind(steps.keys().map(|(.., fingerprint)| *fingerprint).collect::<Vec<_>>())
-        .bind(steps.values().copied().collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
     Ok(())
 }

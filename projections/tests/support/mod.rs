@@ -1,6 +1,8 @@
 //! A log to write facts into, a database to follow it, and ways to look at every row.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod replay;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{
     Actor, CommandId, Decider, Hash16, InstanceRole, Kind, Position, ProjectId, Reject, ReportId, RunId, Scope,

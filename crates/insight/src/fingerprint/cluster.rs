@@ -1,142 +1,142 @@
-//! Joins fingerprints whose texts are nearly equal.
+//! Joins fingerprints that say nearly the same.
+//!
+//! Two fingerprints are near if they share a key (see [`Fingerprint::keys`]) and their first lines differ by less than 10 %. A
+//! cluster is what near ones connect: it follows from which fingerprints there are, not from the order in which they came,
+//! and so is the same after a rebuild, or after some of them were deleted.
 
-use super::{Fingerprint, short};
+use super::Fingerprint;
 use crate::text::distance_within;
 use scaledtest_domain::Hash16;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// A group of fingerprints: that of its first member, whose id it keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cluster {
-    /// The fingerprint id of the first member.
+/// Of fingerprints that share a key, so many are compared: those with the smallest ids. The others stay alone, unless another
+/// key joins them.
+pub const COMPARED: usize = 1_000;
+
+/// Words that say something, from which failures in different places may be one.
+const TELLING_WORDS: usize = 2;
+
+/// A fingerprint that may be near to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The fingerprint.
     pub id: Hash16,
-    /// As in [`Fingerprint`].
-    pub kind: String,
-    /// As in [`Fingerprint`].
-    pub codes: Vec<u16>,
-    /// As in [`Fingerprint`].
-    pub frames: Vec<String>,
-    /// As in [`Fingerprint`].
-    pub text: String,
-}
-
-impl From<&Fingerprint> for Cluster {
-    fn from(from: &Fingerprint) -> Self {
-        let Fingerprint { id, kind, codes, frames, text, .. } = from.clone();
-        Self { id, kind, codes, frames, text }
-    }
-}
-
-/// Where a fingerprint belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assigned {
-    /// The cluster's id.
+    /// The cluster that it is known to be in, named by any id: only of one that is not looked at anew.
     pub cluster: Hash16,
-    /// Whether the fingerprint began it.
-    pub new: bool,
+    /// As in [`Fingerprint`].
+    pub headline: String,
+    /// What it is compared by.
+    pub keys: Vec<i64>,
 }
 
-impl Assigned {
-    /// The id cut to 64 bits, as [`crate::Observation::fingerprint`] holds it.
-    pub fn short(&self) -> u64 {
-        short(self.cluster)
+/// What belongs together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Fingerprints that were looked at anew, at least one, ascending.
+    pub fresh: Vec<Hash16>,
+    /// Whole clusters that they are in now, ascending.
+    pub clusters: Vec<Hash16>,
+}
+
+impl Fingerprint {
+    /// Only fingerprints that share one of these can be near. The first says the exception's type, the status codes and the place:
+    /// all frames. The second, of a first line with at least two words that say something, says type, codes and these words:
+    /// "connect ECONNREFUSED ADDR" in two files is one failure, "expected NUM but got NUM" is two.
+    pub fn keys(&self) -> Vec<i64> {
+        let key = |sort: &str, parts: &[String]| {
+            let codes = self.codes.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
+            let whole = super::joined([sort, &self.kind, &codes].into_iter().chain(parts.iter().map(String::as_str)));
+            super::short(Hash16::of(&whole)).cast_signed()
+        };
+        let words = telling_words(&self.headline, &self.kind);
+        let told = (words.len() >= TELLING_WORDS).then(|| key("words", &words));
+        [key("place", &self.frames)].into_iter().chain(told).collect()
+    }
+
+    /// As one that is in no cluster yet.
+    pub fn member(&self) -> Member {
+        Member { id: self.id, cluster: self.id, headline: self.headline.clone(), keys: self.keys() }
     }
 }
 
-/// The clusters of a project, in memory.
-#[derive(Debug, Default)]
-pub struct Clusters {
-    /// Cluster by fingerprint.
-    of: HashMap<Hash16, Hash16>,
-    /// Members to compare with, by exception type and status codes.
-    groups: HashMap<(String, Vec<u16>), Vec<Member>>,
+/// Puts together what is near. Of `others`, what is in one cluster stays so.
+///
+/// The 4-gram counts bound the edit distance from below, `Σ|a − b| / 8` (Ukkonen 1992), so that few lines are compared letter by
+/// letter; none that are together already.
+pub fn join(fresh: &[Member], others: &[Member]) -> Vec<Joined> {
+    let mut sets = Sets::default();
+    let mut by_key: HashMap<i64, Vec<(usize, &str, Grams)>> = HashMap::new();
+    let mut clusters: HashMap<Hash16, usize> = HashMap::new();
+    for other in others {
+        let node = *clusters.entry(other.cluster).or_insert_with(|| sets.add());
+        for key in &other.keys {
+            by_key.entry(*key).or_default().push((node, &other.headline, grams(&other.headline)));
+        }
+    }
+    let mut nodes = Vec::with_capacity(fresh.len());
+    for one in fresh {
+        let (node, own) = (sets.add(), grams(&one.headline));
+        nodes.push((node, one.id));
+        for key in &one.keys {
+            let group = by_key.entry(*key).or_default();
+            for (other, headline, grams) in group.iter() {
+                if sets.find(*other) != sets.find(node) && is_near((&one.headline, &own), (headline, grams)) {
+                    sets.unite(*other, node);
+                }
+            }
+            group.push((node, &one.headline, own));
+        }
+    }
+    let mut joined: HashMap<usize, Joined> = HashMap::new();
+    for (node, id) in nodes {
+        let empty = || Joined { fresh: Vec::new(), clusters: Vec::new() };
+        joined.entry(sets.find(node)).or_insert_with(empty).fresh.push(id);
+    }
+    for (cluster, node) in clusters {
+        if let Some(joined) = joined.get_mut(&sets.find(node)) {
+            joined.clusters.push(cluster);
+        }
+    }
+    let mut joined: Vec<Joined> = joined.into_values().collect();
+    for one in &mut joined {
+        one.fresh.sort_unstable_by_key(|id| id.0);
+        one.clusters.sort_unstable_by_key(|id| id.0);
+    }
+    joined.sort_unstable_by_key(|one| one.fresh[0].0);
+    joined
 }
 
-#[derive(Debug)]
-struct Member {
-    id: Hash16,
-    frame: String,
-    text: String,
-    grams: Grams,
+/// Disjoint sets, with path halving.
+#[derive(Debug, Default)]
+struct Sets(Vec<usize>);
+
+impl Sets {
+    fn add(&mut self) -> usize {
+        self.0.push(self.0.len());
+        self.0.len() - 1
+    }
+
+    fn find(&mut self, mut node: usize) -> usize {
+        while self.0[node] != node {
+            self.0[node] = self.0[self.0[node]];
+            node = self.0[node];
+        }
+        node
+    }
+
+    fn unite(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.find(one), self.find(other));
+        self.0[one.max(other)] = one.min(other);
+    }
 }
 
 /// Counts of 4-grams by hash.
 type Grams = [u8; 64];
 
-/// Clusters of one type compared by their 4-grams at most, the newest.
-const MOST_MEMBERS: usize = 4_000;
-/// Of these, compared letter by letter at most, the nearest.
-const MOST_COMPARED: usize = 8;
-/// Words that say something, from which equal texts in different places are one failure.
-const TELLING_WORDS: usize = 2;
-
-impl Clusters {
-    /// From earlier clusters, and the cluster of each earlier fingerprint that did not begin one.
-    pub fn new(
-        clusters: impl IntoIterator<Item = Cluster>,
-        members: impl IntoIterator<Item = (Hash16, Hash16)>,
-    ) -> Self {
-        let mut all = Self::default();
-        clusters.into_iter().for_each(|cluster| all.add(&cluster));
-        all.of.extend(members);
-        all
-    }
-
-    fn add(&mut self, cluster: &Cluster) {
-        self.of.insert(cluster.id, cluster.id);
-        let member = Member {
-            id: cluster.id,
-            frame: cluster.frames.first().cloned().unwrap_or_default(),
-            text: cluster.text.clone(),
-            grams: grams(&cluster.text),
-        };
-        self.groups.entry((cluster.kind.clone(), cluster.codes.clone())).or_default().push(member);
-    }
-
-    /// The cluster of a fingerprint: its own if it has one; else that of the nearest text of the same exception type and
-    /// status codes at less than 10 % edit distance; else a new one.
-    ///
-    /// Texts at different frames are joined only if they say something: "expected NUM but got NUM" in two files is two
-    /// failures, "connect ECONNREFUSED ADDR" is one. The 4-gram counts bound the distance from below, `Σ|a − b| / 8`
-    /// (Ukkonen 1992), so that few texts are compared letter by letter. Depends on the order of calls: give failures in
-    /// the order of the log.
-    pub fn assign(&mut self, fingerprint: &Fingerprint) -> Assigned {
-        if let Some(cluster) = self.of.get(&fingerprint.id) {
-            return Assigned { cluster: *cluster, new: false };
-        }
-        let near = self.nearest(fingerprint);
-        if let Some(cluster) = near {
-            self.of.insert(fingerprint.id, cluster);
-            return Assigned { cluster, new: false };
-        }
-        self.add(&Cluster::from(fingerprint));
-        Assigned { cluster: fingerprint.id, new: true }
-    }
-
-    fn nearest(&self, fingerprint: &Fingerprint) -> Option<Hash16> {
-        let members = self.groups.get(&(fingerprint.kind.clone(), fingerprint.codes.clone()))?;
-        let grams = grams(&fingerprint.text);
-        let frame = fingerprint.frames.first().map_or("", String::as_str);
-        let telling = telling_words(&fingerprint.text) >= TELLING_WORDS;
-        let mut near: Vec<(usize, usize)> = Vec::new();
-        for (i, member) in members.iter().enumerate().rev().take(MOST_MEMBERS) {
-            if telling || member.frame == frame {
-                let least = least_distance(&grams, &member.grams);
-                if least <= allowed(&fingerprint.text, &member.text) {
-                    near.push((least, i));
-                }
-            }
-        }
-        near.sort_unstable();
-        let compared = near.iter().take(MOST_COMPARED).filter_map(|(_, i)| {
-            let member = &members[*i];
-            let most = allowed(&fingerprint.text, &member.text);
-            let distance = distance_within(fingerprint.text.as_bytes(), member.text.as_bytes(), most)?;
-            Some((distance, *i))
-        });
-        compared.min().map(|(_, i)| members[i].id)
-    }
+fn is_near((left, left_grams): (&str, &Grams), (right, right_grams): (&str, &Grams)) -> bool {
+    let most = allowed(left, right);
+    least_distance(left_grams, right_grams) <= most
+        && distance_within(left.as_bytes(), right.as_bytes(), most).is_some()
 }
 
 /// Edits that are less than 10 % of the mean length.
@@ -163,14 +163,19 @@ fn least_distance(left: &Grams, right: &Grams) -> usize {
 /// What every assertion says, and our placeholders.
 const EMPTY: &[&str] = &[
     "actual",
+    "addr",
+    "after",
     "and",
     "any",
     "are",
     "assert",
     "assertion",
     "assertionerror",
+    "blob",
     "but",
     "called",
+    "deep",
+    "deeply",
     "equal",
     "equality",
     "equals",
@@ -188,15 +193,24 @@ const EMPTY: &[&str] = &[
     "from",
     "got",
     "have",
+    "hex",
+    "instance",
     "left",
+    "locator",
     "match",
+    "none",
     "not",
     "null",
-    "none",
+    "num",
     "object",
+    "out",
+    "page",
+    "path",
     "received",
+    "ref",
     "right",
     "should",
+    "strictly",
     "than",
     "that",
     "the",
@@ -204,35 +218,34 @@ const EMPTY: &[&str] = &[
     "time",
     "timed",
     "timeout",
+    "timeouterror",
     "times",
     "tobe",
     "toequal",
+    "token",
     "true",
     "undefined",
+    "uuid",
     "value",
     "values",
     "was",
     "were",
-    "with",
-    "num",
-    "hex",
-    "uuid",
-    "blob",
-    "token",
-    "addr",
-    "ref",
-    "path",
-    "out",
-    "after",
     "which",
+    "with",
 ];
 
-/// Different words of three letters or more that are neither placeholders nor what every assertion says.
-fn telling_words(text: &str) -> usize {
+/// Different words of three letters or more that are neither placeholders, nor the exception's type, nor what every assertion
+/// says, matchers such as `toBeVisible` among it; ascending.
+fn telling_words(text: &str, kind: &str) -> Vec<String> {
     let words = text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.chars().nth(2).is_some());
-    let mut telling: Vec<String> =
-        words.map(str::to_lowercase).filter(|word| !EMPTY.contains(&word.as_str())).collect();
+    let is_matcher = |word: &str| {
+        word.strip_prefix("to").or(word.strip_prefix("not")).is_some_and(|rest| rest.starts_with(char::is_uppercase))
+    };
+    // "NUMms" and the like, too.
+    let says = |word: &&str| *word != kind && !word.starts_with("NUM") && !is_matcher(word);
+    let words = words.filter(says).map(str::to_lowercase);
+    let mut telling: Vec<String> = words.filter(|word| !EMPTY.contains(&word.as_str())).collect();
     telling.sort_unstable();
     telling.dedup();
-    telling.len()
+    telling
 }

@@ -3,7 +3,7 @@
 //! 1. [`canonical`] takes out of a text what differs from run to run: addresses, times, ids, numbers, paths.
 //! 2. [`fingerprint`] hashes what stays: the exception's type, HTTP status codes, the first line, and the five innermost
 //!    frames of the project's own code without line numbers.
-//! 3. [`Clusters`] joins fingerprints whose texts are nearly equal, keeping the ids of earlier clusters.
+//! 3. [`join`] puts fingerprints together that say nearly the same: that is an error.
 //!
 //! Linear in the text. After ReportPortal's, Kubernetes' triage's and LUCI's ways to do it.
 
@@ -13,11 +13,11 @@ pub mod frames;
 mod shapes;
 
 use canonical::{clean, mask};
-pub use cluster::{Assigned, Cluster, Clusters};
+pub use cluster::{COMPARED, Joined, Member, join};
 use scaledtest_domain::Hash16;
 use serde::{Deserialize, Serialize};
 
-/// Version of everything that leads to an id. Clusters of another version are made anew.
+/// Version of everything that leads to an id.
 pub const VERSION: u8 = 1;
 
 /// Bytes of a message and of a trace that are looked at.
@@ -25,27 +25,25 @@ const MOST_MESSAGE: usize = 8 * 1024;
 const MOST_TRACE: usize = 64 * 1024;
 /// Lines of a trace that are looked at.
 const MOST_LINES: usize = 400;
-/// Bytes kept of the canonical text, and of its first line.
-const MOST_TEXT: usize = 600;
+/// Bytes of the message that are made canonical, and of the first line that are kept.
+const MOST_MASKED: usize = 1_200;
 const MOST_HEADLINE: usize = 300;
 /// Frames that count.
 const FRAMES: usize = 5;
 
 /// What identifies a failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// The hash of the rest but `text`, with [`VERSION`].
+    /// The hash of the rest, with [`VERSION`].
     pub id: Hash16,
     /// The exception's type without its package, `panic`, or nothing.
     pub kind: String,
     /// HTTP status codes in the message, ascending.
     pub codes: Vec<u16>,
-    /// The first line that says something, canonical.
+    /// The first line that says something, canonical, at most 300 bytes: what near-equality is measured on.
     pub headline: String,
     /// `file function` of up to five frames of the project's own code, innermost first.
     pub frames: Vec<String>,
-    /// The whole message without frames, canonical, at most 600 bytes: what near-equality is measured on.
-    pub text: String,
 }
 
 impl Fingerprint {
@@ -75,21 +73,25 @@ pub fn fingerprint(message: Option<&str>, trace: Option<&str>) -> Option<Fingerp
     let frames = own_frames(if trace.trim().is_empty() { &message } else { &trace });
     let lines: Vec<&str> = telling(&said).collect();
     let lines = if lines.is_empty() { vec![said.trim()] } else { lines };
-    let masked = mask(&lines.join("\n"), 2 * MOST_TEXT);
+    let masked = mask(&lines.join("\n"), MOST_MASKED);
     let headline = cut(masked.text.lines().next().unwrap_or_default(), MOST_HEADLINE).to_owned();
-    let text = cut(&masked.text, MOST_TEXT).to_owned();
     let id = hash(&kind, &masked.codes, &headline, &frames);
-    Some(Fingerprint { id, kind, codes: masked.codes, headline, frames, text })
+    Some(Fingerprint { id, kind, codes: masked.codes, headline, frames })
 }
 
 fn hash(kind: &str, codes: &[u16], headline: &str, frames: &[String]) -> Hash16 {
-    let mut bytes = vec![VERSION];
     let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
-    for part in [kind, &codes.join(","), headline].into_iter().chain(frames.iter().map(String::as_str)) {
+    Hash16::of(&joined([kind, &codes.join(","), headline].into_iter().chain(frames.iter().map(String::as_str))))
+}
+
+/// What is hashed: no two lists of parts give the same.
+fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    for part in parts {
         bytes.extend((part.len() as u32).to_be_bytes());
         bytes.extend(part.as_bytes());
     }
-    Hash16::of(&bytes)
+    bytes
 }
 
 /// At most so many bytes, whole characters.

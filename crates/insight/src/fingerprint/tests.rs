@@ -152,45 +152,70 @@ fn a_panic_says_it_in_the_line_after() {
     };
     let found =
         print("thread 'accounts::interest' (5577) panicked at tests/accounts.rs:34:9", &trace("accounts::interest"));
-    assert_eq!((found.kind.as_str(), found.text.as_str()), ("panic", "expected NUM but got NUM"));
+    assert_eq!((found.kind.as_str(), found.headline.as_str()), ("panic", "expected NUM but got NUM"));
     assert_eq!(found.frames, ["accounts.rs"]);
     assert_eq!(found.id, fingerprint(None, Some(&trace("accounts::fees"))).unwrap().id);
     let old = print("thread 'main' panicked at 'no stock', src/cart.rs:1:2", "");
-    assert_eq!((old.kind.as_str(), old.text.as_str()), ("panic", "no stock"));
+    assert_eq!((old.kind.as_str(), old.headline.as_str()), ("panic", "no stock"));
 }
 
 #[test]
 fn a_message_that_holds_its_stack_is_cut_before_it() {
     let found = print("TypeError: x is not a function\n    at total (src/cart.ts:1:2)\n    at src/b.ts:3:4", "");
-    assert_eq!((found.text.as_str(), found.frames.len()), ("TypeError: x is not a function", 2));
+    assert_eq!((found.headline.as_str(), found.frames.len()), ("TypeError: x is not a function", 2));
 }
 
-fn clusters(failures: &[(&str, &str)]) -> Vec<Hash16> {
-    let mut clusters = Clusters::default();
-    failures.iter().map(|(message, trace)| clusters.assign(&print(message, trace)).cluster).collect()
+/// The clusters of some failures, each named by its place among them.
+fn clusters(failures: &[(&str, &str)]) -> Vec<usize> {
+    let prints: Vec<Fingerprint> = failures.iter().map(|(message, trace)| print(message, trace)).collect();
+    let joined = join(&prints.iter().map(Fingerprint::member).collect::<Vec<_>>(), &[]);
+    prints.iter().map(|print| joined.iter().position(|one| one.fresh.contains(&print.id)).unwrap()).collect()
 }
+
+fn are_one(one: (&str, &str), other: (&str, &str)) -> bool {
+    let found = clusters(&[one, other]);
+    found[0] == found[1]
+}
+
+const A: &str = "at a (tests/a.test.js:1:1)";
+const B: &str = "at b (tests/b.test.js:9:1)";
 
 #[test]
 fn one_outage_in_two_files_is_one_cluster_and_two_plain_assertions_are_two() {
-    let found = clusters(&[
-        ("Error: connect ECONNREFUSED 127.0.0.1:1", "at a (tests/a.test.js:1:1)"),
-        ("Error: connect ECONNREFUSED 10.0.0.1:2", "at b (tests/b.test.js:9:1)"),
-        ("Error: expected 1 but got 2", "at a (tests/a.test.js:1:1)"),
-        ("Error: expected 3 but got 4", "at b (tests/b.test.js:9:1)"),
-    ]);
-    assert_eq!(found[0], found[1]);
-    assert_ne!(found[2], found[3]);
+    assert!(are_one(("Error: connect ECONNREFUSED 127.0.0.1:1", A), ("Error: connect ECONNREFUSED 10.0.0.1:2", B)));
+    assert!(!are_one(("Error: expected 1 but got 2", A), ("Error: expected 3 but got 4", B)));
+    for matcher in ["expect(locator).toBeVisible() failed", "expect(received).toBe(expected) // Object.is equality"] {
+        assert!(!are_one((&format!("Error: {matcher}"), A), (&format!("Error: {matcher}"), B)), "{matcher}");
+    }
+    let timeout = "TimeoutError: locator.click: Timeout 30000ms exceeded.";
+    assert!(!are_one((timeout, A), (timeout, B)));
 }
 
 #[test]
-fn nearly_equal_texts_are_joined_and_keep_the_earlier_id() {
+fn nearly_equal_lines_are_joined() {
     let message = "Error: expected [ 'a', 'b', 'c' ] in the list of webhooks of the customer but got";
-    let near = clusters(&[(&format!("{message} [ a, c, b ]"), ""), (&format!("{message} [ c, b, a ]"), "")]);
-    assert_eq!(near[0], near[1]);
-    let first = print(&format!("{message} [ a, c, b ]"), "");
-    let mut seeded = Clusters::new([Cluster::from(&first)], []);
-    let second = seeded.assign(&print(&format!("{message} [ c, b, a ]"), ""));
-    assert_eq!(second, Assigned { cluster: first.id, new: false });
+    let (one, other) = (format!("{message} [ a, c, b ]"), format!("{message} [ c, b, a ]"));
+    assert!(are_one((&one, ""), (&other, "")) && are_one((&one, A), (&other, B)), "the same words");
+    let other = format!("{message} [ alien ]");
+    assert!(are_one((&one, A), (&other, A)), "the same place");
+    assert!(!are_one((&one, A), (&other, B)), "other words in another place");
+    assert!(!are_one((&one, A), (&one.replace("Error", "TypeError"), A)), "another type");
+    assert!(!are_one((&one, A), (&format!("{message} nothing at all"), A)), "too different");
+    let read = |name: &str| format!("TypeError: Cannot read properties of undefined (reading '{name}')");
+    assert!(!are_one((&read("total"), A), (&read("name"), B)), "two bugs");
+}
+
+#[test]
+fn what_was_together_stays_so_and_is_found_by_either_of_its_members() {
+    let message = |end: &str| format!("Error: the list of webhooks of the customer should be empty but it has {end}");
+    let [a, b, c, far] = ["abcd", "abxx", "xxxx", "nothing that is near"].map(|end| print(&message(end), A).member());
+    let whole = join(&[a.clone(), b.clone(), c.clone(), far.clone()], &[]);
+    assert_eq!(whole.len(), 2);
+    let old = Member { cluster: a.id, ..b.clone() };
+    let joined = join(&[c.clone(), far.clone()], &[a.clone(), old]);
+    let with_c = joined.iter().find(|one| one.fresh.contains(&c.id)).unwrap();
+    assert_eq!((with_c.fresh.len(), with_c.clusters.as_slice()), (1, &[a.id][..]));
+    assert!(joined.iter().any(|one| one.fresh == [far.id] && one.clusters.is_empty()));
 }
 
 #[test]
@@ -224,10 +249,9 @@ proptest! {
         let found = fingerprint(Some(&message), Some(&trace));
         prop_assert_eq!(&found, &fingerprint(Some(&message), Some(&trace)));
         if let Some(found) = found {
-            prop_assert!(found.frames.len() <= FRAMES && found.text.len() <= MOST_TEXT);
-            let mut clusters = Clusters::default();
-            prop_assert!(clusters.assign(&found).new);
-            prop_assert!(!clusters.assign(&found).new);
+            prop_assert!(found.frames.len() <= FRAMES && found.headline.len() <= MOST_HEADLINE);
+            let own = found.member();
+            prop_assert!(own.keys.contains(&found.keys()[0]) && own.keys.len() <= 2);
         }
     }
 
@@ -237,5 +261,33 @@ proptest! {
         let text = |port: u16, number: u32, id: &str| format!("Error: cannot reach 10.0.0.1:{port} in {number} ms (request {id})");
         let (left, right) = (print(&text(port, number, &id), ""), print(&text(80, 7, "0123456a"), ""));
         prop_assert_eq!(left.id, right.id);
+    }
+
+    /// However they come, and however many at once, the same are together.
+    #[test]
+    fn clusters_do_not_depend_on_the_order(
+        texts in proptest::collection::btree_set("[abc]{2}", 1..12),
+        seed in any::<u64>(),
+        size in 1usize..6,
+    ) {
+        let text = |end: &String| format!("Error: cannot add the product to the basket: code {end}");
+        let mut members: Vec<Member> = texts.iter().map(|end| print(&text(end), if end < &"b".to_owned() { A } else { B }).member()).collect();
+        let mut whole: Vec<Vec<[u8; 16]>> = join(&members, &[]).iter().map(|one| one.fresh.iter().map(|id| id.0).collect()).collect();
+        whole.sort_unstable();
+        members.sort_unstable_by_key(|member| short(Hash16::of(&[&member.id.0[..], &seed.to_be_bytes()].concat())));
+        let mut known: Vec<Member> = Vec::new();
+        for some in members.chunks(size) {
+            for one in join(some, &known) {
+                let name = one.fresh[0];
+                known.iter_mut().filter(|old| one.clusters.contains(&old.cluster)).for_each(|old| old.cluster = name);
+                known.extend(some.iter().filter(|new| one.fresh.contains(&new.id)).map(|new| Member { cluster: name, ..new.clone() }));
+            }
+        }
+        let mut found: std::collections::BTreeMap<[u8; 16], Vec<[u8; 16]>> = std::collections::BTreeMap::new();
+        known.iter().for_each(|member| found.entry(member.cluster.0).or_default().push(member.id.0));
+        let mut found: Vec<Vec<[u8; 16]>> = found.into_values().collect();
+        found.iter_mut().for_each(|one| one.sort_unstable());
+        found.sort_unstable();
+        prop_assert_eq!(found, whole);
     }
 }

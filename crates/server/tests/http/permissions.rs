@@ -62,6 +62,7 @@ fn rule(operation: &str) -> Option<Rule> {
         | "get_trends"
         | "list_flaky_tests"
         | "list_errors"
+        | "get_error"
         | "get_duration_distribution"
         | "list_slowest_tests"
         | "list_quarantine"

@@ -8,6 +8,7 @@ mod bad_input;
 mod comparing;
 mod corpus;
 mod deleting;
+mod errors;
 mod exporting;
 mod gates;
 mod histories;

@@ -162,6 +162,24 @@ async fn a_known_failure_is_muted_and_a_new_kind_of_failure_is_not() {
 }
 
 #[tokio::test]
+async fn a_failure_that_says_nearly_what_is_known_stays_muted() {
+    let world = World::new().await;
+    let near =
+        |state: &str| format!("Error: the warehouse did not confirm the reservation of the order: state is {state}");
+    world.small("F", &near("pending")).await;
+    world.quarantine("test 0").await;
+    let muted = world.small("F", &near("opening")).await;
+    assert_eq!(judged(&world.verdict(&muted).await, "test 0")["verdict"], "quarantined");
+    let counts = world.small("F", "Error: the payment was declined").await;
+    let verdict = world.verdict(&counts).await;
+    let found = judged(&verdict, "test 0");
+    assert_eq!(found["quarantined"], true);
+    assert!(["regression", "new_test_failing"].contains(&found["verdict"].as_str().unwrap()), "{verdict:#}");
+    let summary = world.get("/quarantine/summary").await;
+    assert_eq!(summary["rescued_runs"], 1, "{summary:#}");
+}
+
+#[tokio::test]
 async fn the_list_for_ci_changes_its_tag_when_it_changes_and_only_then() {
     let world = World::new().await;
     world.shop(1..=10).await;

@@ -14,7 +14,7 @@ mod verdict;
 
 pub use analytics::{Group, Trend, duration_distribution, trends};
 pub use durations::DurationShift;
-pub use errors::{ErrorKind, error_analysis};
+pub use errors::{ErrorDetail, ErrorKind, TestOfError, Variant, error_analysis, get_error};
 pub use explorer::{Sort, TestFilter, TestRow, list_tests};
 pub use narrow::{Narrow, Span};
 pub use owners::{Owned, ProjectOwners, project_owners};

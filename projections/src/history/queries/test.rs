@@ -111,6 +111,8 @@ pub struct Chosen {
 pub struct ErrorOfTest {
     pub fingerprint: Uuid,
     pub message: String,
+    /// Fingerprints of the error that this test failed with.
+    pub variants: i64,
     pub failures: i64,
     pub first_seen: DateTime<Utc>,
     pub last_seen: DateTime<Utc>,
@@ -201,11 +203,17 @@ pub async fn get_test(
         None => None,
     };
     let errors = sqlx::query_as(
-        "select fingerprint, error.message, named.failures,
-                (select min(at) from history.failure f where f.test_id = $1 and f.fingerprint = named.fingerprint) as first_seen,
-                (select max(at) from history.failure f where f.test_id = $1 and f.fingerprint = named.fingerprint) as last_seen
-         from history.error_test named join history.error using (project_id, fingerprint)
-         where named.project_id = $2 and named.test_id = $1 order by named.failures desc, fingerprint limit $3",
+        "with named as (
+           select error.cluster_id, sum(named.failures)::bigint as failures, array_agg(fingerprint) as kinds
+           from history.error_test named join history.error using (project_id, fingerprint)
+           where named.project_id = $2 and named.test_id = $1 group by error.cluster_id
+           order by failures desc, cluster_id limit $3
+         ) select named.cluster_id as fingerprint, error.message, named.failures, cardinality(kinds)::bigint as variants,
+                  times.first_seen, times.last_seen
+           from named join history.error on error.project_id = $2 and error.fingerprint = named.cluster_id
+           cross join lateral (select min(at) as first_seen, max(at) as last_seen from history.failure f
+                               where f.test_id = $1 and f.fingerprint = any(kinds)) times
+           order by named.failures desc, named.cluster_id",
     )
     .bind(test)
     .bind(series[0].project_id)

@@ -54,9 +54,9 @@ pub struct Failing {
     pub verdict: Verdict,
     /// Whether the test was in quarantine then; whether that excuses it, the verdict says.
     pub quarantined: bool,
-    /// The kind of failure.
+    /// The error: see [`super::ErrorKind`].
     pub fingerprint: Uuid,
-    /// What the first failure of that kind said.
+    /// What this or a failure with the same fingerprint said first.
     pub message: Option<String>,
 }
 
@@ -93,7 +93,10 @@ struct Failure {
     idx: i32,
     test_id: Uuid,
     variant: i64,
+    /// The first of those that say nearly the same.
     fingerprint: Uuid,
+    /// All of them.
+    kinds: Vec<Uuid>,
     attempts: i32,
     flaked: bool,
     name: String,
@@ -197,14 +200,23 @@ fn rank(verdict: &Verdict) -> u8 {
 /// The failed tests of the reports, failures before flakes; the first failure of each counts.
 async fn failures(pool: &PgPool, numbers: &[i64]) -> Result<Vec<Failure>, sqlx::Error> {
     sqlx::query_as(
-        "select * from (
+        "with found as (
            select distinct on (failure.test_id, failure.variant) fact.report_id, failure.idx, failure.test_id, failure.variant,
-                  failure.fingerprint, failure.attempts, failure.flaked, test.name, test.suite, test.owners, error.message
+                  error.cluster_id as fingerprint, failure.attempts, failure.flaked, test.name, test.suite, test.owners,
+                  error.message, error.project_id
            from history.failure join history.fact on fact.no = failure.no join history.test on test.id = failure.test_id
-           left join history.error on error.project_id = failure.project_id and error.fingerprint = failure.fingerprint
+           join history.error on error.project_id = failure.project_id and error.fingerprint = failure.fingerprint
            where failure.no = any($1)
-           order by failure.test_id, failure.variant, failure.flaked, failure.no, failure.idx) found
-         order by flaked, name, test_id, variant limit $2",
+           order by failure.test_id, failure.variant, failure.flaked, failure.no, failure.idx
+         ), judged as materialized (
+           select * from found order by flaked, name, test_id, variant limit $2
+         ), kinds as (
+           select kind.cluster_id, array_agg(kind.fingerprint) as kinds
+           from (select distinct project_id, fingerprint from judged) own
+           join history.error kind on kind.project_id = own.project_id and kind.cluster_id = own.fingerprint
+           group by kind.cluster_id
+         ) select judged.*, kinds.kinds from judged join kinds on kinds.cluster_id = judged.fingerprint
+         order by flaked, name, test_id, variant",
     )
     .bind(numbers)
     .bind(JUDGED + 1)
@@ -212,26 +224,31 @@ async fn failures(pool: &PgPool, numbers: &[i64]) -> Result<Vec<Failure>, sqlx::
     .await
 }
 
-/// By test and fingerprint: whether it was seen in an earlier flake.
+/// By test and error: whether it was seen in an earlier flake.
 async fn earlier_failures(
     pool: &PgPool,
     failures: &[Failure],
     numbers: &[i64],
     at: DateTime<Utc>,
 ) -> Result<HashMap<(Uuid, Uuid), bool>, sqlx::Error> {
+    let wanted: Vec<(Uuid, Uuid, Uuid)> = failures
+        .iter()
+        .flat_map(|failure| failure.kinds.iter().map(|kind| (failure.test_id, failure.fingerprint, *kind)))
+        .collect();
     let found: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
-        "select test_id, fingerprint, bool_or(flaked)
-         from (select distinct * from unnest($1::uuid[], $2::uuid[]) as one (test, kind)) wanted
+        "select test, error, bool_or(flaked)
+         from (select distinct * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as one (test, error, kind)) wanted
          join history.failure on test_id = test and fingerprint = kind
-         where at <= $4 and not no = any($3) group by test_id, fingerprint",
+         where at <= $5 and not no = any($4) group by test, error",
     )
-    .bind(failures.iter().map(|failure| failure.test_id).collect::<Vec<_>>())
-    .bind(failures.iter().map(|failure| failure.fingerprint).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(test, ..)| *test).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(_, error, _)| *error).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|(.., kind)| *kind).collect::<Vec<_>>())
     .bind(numbers)
     .bind(at)
     .fetch_all(pool)
     .await?;
-    Ok(found.into_iter().map(|(test, fingerprint, flaked)| ((test, fingerprint), flaked)).collect())
+    Ok(found.into_iter().map(|(test, error, flaked)| ((test, error), flaked)).collect())
 }
 
 /// The newest reports of a branch, and what they said of the failing tests.
@@ -316,18 +333,20 @@ impl Judge<'_> {
             .map(|(_, seen)| seen)
             .collect();
         let found = assess(&before, Prior::default(), self.at.timestamp());
-        let kind = short(failure.fingerprint);
+        let kinds: Vec<u64> = failure.kinds.iter().copied().map(short).collect();
+        let says_nothing = failure.fingerprint.is_nil();
         let known = self.earlier.get(&(failure.test_id, failure.fingerprint));
         let ordinary = before.iter().rev().filter(|seen| seen.mass != Mass::Outage);
-        let failed_on_base = ordinary
-            .take(LAST_RUNS)
-            .any(|seen| seen.outcome == Outcome::Failed && (kind == 0 || seen.fingerprint == Some(kind)));
+        let failed_on_base = ordinary.take(LAST_RUNS).any(|seen| {
+            seen.outcome == Outcome::Failed
+                && (says_nothing || seen.fingerprint.is_some_and(|kind| kinds.contains(&kind)))
+        });
         verdict::Facts {
             infra: self.own.facts.mass(self.run) == Mass::Outage,
             // What passed in the end needs no excuse.
             quarantined: !failure.flaked && self.quarantined.contains(&failure.test_id),
             known_issue: false,
-            fingerprint_known: kind == 0 || known.is_some(),
+            fingerprint_known: says_nothing || known.is_some(),
             passed_on_this_code: failure.flaked || self.passed_on_this_code(failure),
             has_history: !before.is_empty(),
             failing_on_target: !before.is_empty() && found.failing_now(),

@@ -47,8 +47,11 @@ pub async fn sums(
            where failure.at >= greatest(stay.entered_at, $3) and failure.at < stay.ends_at and failure.at <= $4
              and not failure.flaked
              and (failure.fingerprint = '00000000-0000-0000-0000-000000000000' or exists (
-               select from history.failure earlier where earlier.test_id = failure.test_id
-                 and earlier.fingerprint = failure.fingerprint and earlier.at <= failure.at and earlier.no <> failure.no))
+               select from history.error one
+               join history.error kind on kind.project_id = one.project_id and kind.cluster_id = one.cluster_id
+               join history.failure earlier on earlier.test_id = failure.test_id and earlier.fingerprint = kind.fingerprint
+               where one.project_id = failure.project_id and one.fingerprint = failure.fingerprint
+                 and earlier.at <= failure.at and earlier.no <> failure.no))
            order by failure.at desc limit $5
          ), rescued as (
            select run_id, sum(fact.duration_ms) as took from history.fact

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import { Bar } from "../../components/charts/Bar.tsx";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
+import { ErrorMessage } from "../../components/ErrorMessage.tsx";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
 import { TestName } from "../../components/TestName.tsx";
 import { Time } from "../../components/Time.tsx";
@@ -67,7 +68,7 @@ const ERRORS: Column<ErrorCluster>[] = [
   {
     header: "Message",
     className: "max-w-0 w-1/2",
-    cell: ({ message }) => <p className="line-clamp-3 font-mono text-[12.5px] break-words whitespace-pre-line" title={message}>{message}</p>,
+    cell: (error) => <ErrorMessage projectId={error.project_id} error={error} />,
   },
   { header: "Count", cell: ({ count }) => formatCount(count) },
   { header: "Tests", cell: (error) => <ErrorTests error={error} />, className: "max-w-64" },
@@ -95,7 +96,7 @@ function ErrorTests({ error: { test_names: names, tests } }: { error: ErrorClust
 }
 
 export function ErrorTable({ errors }: { errors: ErrorCluster[] }) {
-  return <DataTable label="Errors" columns={ERRORS} rows={errors} rowKey={({ fingerprint }) => fingerprint} />;
+  return <DataTable label="Errors" columns={ERRORS} rows={errors} rowKey={({ project_id, fingerprint }) => `${project_id} ${fingerprint}`} />;
 }
 
 const slowest = (most: number): Column<TestRow>[] => [

@@ -66,7 +66,7 @@ function Page({ test, search, stale }: { test: TestDetail; search: TestSearch; s
         {ofSeries && <Findings chosen={ofSeries} name={test.name} />}
         {test.errors.length > 0 && (
           <Section title="Errors" note="What this test failed with, on any branch; the most frequent first." bare>
-            <Errors errors={test.errors} />
+            <Errors errors={test.errors} project={test.project.id} />
           </Section>
         )}
         {test.series.length > 1 && (

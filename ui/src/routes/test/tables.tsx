@@ -1,25 +1,26 @@
 import type { TestError, TestSeries } from "@scaledtest/sdk";
 import { Link } from "@tanstack/react-router";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
+import { ErrorMessage } from "../../components/ErrorMessage.tsx";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
 import { StateBadge } from "../../components/StateBadge.tsx";
 import { Time } from "../../components/Time.tsx";
 import { formatCount, formatDuration } from "../../lib/format.ts";
 import { formatPercent, variantLabel } from "../../lib/insight.ts";
 
-const ERRORS: Column<TestError>[] = [
+const errorColumns = (project: string): Column<TestError>[] => [
   {
     header: "Message",
     className: "max-w-0 w-3/5",
-    cell: ({ message }) => <p className="line-clamp-4 font-mono text-[12.5px] break-words whitespace-pre-line" title={message}>{message}</p>,
+    cell: (error) => <ErrorMessage projectId={project} error={error} />,
   },
   { header: "Failures", cell: ({ failures }) => formatCount(failures) },
   { header: "First seen", cell: ({ first_seen }) => <Time iso={first_seen} />, className: "whitespace-nowrap", wide: true },
   { header: "Last seen", cell: ({ last_seen }) => <Time iso={last_seen} />, className: "whitespace-nowrap" },
 ];
 
-export function Errors({ errors }: { errors: TestError[] }) {
-  return <DataTable label="Errors" columns={ERRORS} rows={errors} rowKey={({ fingerprint }) => fingerprint} />;
+export function Errors({ errors, project }: { errors: TestError[]; project: string }) {
+  return <DataTable label="Errors" columns={errorColumns(project)} rows={errors} rowKey={({ fingerprint }) => fingerprint} />;
 }
 
 /** Every series of the test; each leads to its own view. */

@@ -101,9 +101,10 @@ pub(super) async fn list_flaky_tests(
     Ok(Json(dto::FlakyTests { flaky_tests: rows.into_iter().map(flaky).collect() }))
 }
 
-/// List kinds of failure
+/// List errors
 ///
-/// The most frequent first. Failures that say the same but for numbers, times, ids and paths are one kind.
+/// The most frequent first. Failures that say the same but for numbers, times, ids and paths have one fingerprint, and fingerprints
+/// that are nearly the same are one error.
 #[utoipa::path(get, path = "/api/v1/analytics/error-analysis", operation_id = "list_errors", tag = "analytics",
     params(
         ("start" = Option<String>, Query, description = "RFC 3339, inclusive, by the quarter of an hour; 30 days ago otherwise."),
@@ -124,6 +125,7 @@ pub(super) async fn list_errors(
     let errors = queries::error_analysis(&app.db, caller.team()?, &narrow(&pairs), span, limit).await?;
     let errors = errors.into_iter().map(|error| dto::ErrorCluster {
         message: error.message,
+        variants: error.variants,
         count: error.failures,
         test_names: error.test_names,
         first_seen: error.first_seen,

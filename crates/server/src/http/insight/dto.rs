@@ -203,12 +203,14 @@ pub struct Chosen {
     pub duration_changes: Vec<DurationChange>,
 }
 
-/// A way in which a test failed.
+/// An error that a test failed with.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TestError)]
 pub struct ErrorOfTest {
     pub fingerprint: Uuid,
     pub message: String,
+    /// Fingerprints of the error that the test failed with.
+    pub variants: i64,
     pub failures: i64,
     pub first_seen: DateTime<Utc>,
     pub last_seen: DateTime<Utc>,
@@ -331,6 +333,8 @@ pub struct FlakyTests {
 pub struct ErrorCluster {
     /// What the first of them said.
     pub message: String,
+    /// Fingerprints that it has: failures that say nearly the same are one error.
+    pub variants: i64,
     /// Failed results in the window.
     pub count: i64,
     /// Most frequent first, at most 20.
@@ -339,6 +343,7 @@ pub struct ErrorCluster {
     pub first_seen: DateTime<Utc>,
     /// Ever.
     pub last_seen: DateTime<Utc>,
+    /// Of the first of its variants: the error's id.
     pub fingerprint: Uuid,
     /// Tests that ever failed so.
     pub tests: i64,
@@ -350,6 +355,52 @@ pub struct ErrorCluster {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Errors {
     pub errors: Vec<ErrorCluster>,
+}
+
+/// Failures of an error with the same fingerprint.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorVariant {
+    pub fingerprint: Uuid,
+    /// The innermost frame of the project's own code: file and function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The first line, without what differs from run to run; empty if nothing was said.
+    pub headline: String,
+    /// What the first of them said.
+    pub message: String,
+    pub failures: i64,
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
+}
+
+/// A test that failed with an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TestOfError {
+    pub id: Uuid,
+    pub name: String,
+    pub suite: Vec<String>,
+    pub failures: i64,
+}
+
+/// An error of a project, over all time.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Of the first of its variants: the error's id.
+    pub fingerprint: Uuid,
+    pub project: Project,
+    /// What the first of them said.
+    pub message: String,
+    pub failures: i64,
+    /// Most frequent first, at most 20.
+    pub branches: Vec<String>,
+    pub first_seen: DateTime<Utc>,
+    pub last_seen: DateTime<Utc>,
+    pub tests_total: i64,
+    /// Most frequent first, at most 200.
+    pub tests: Vec<TestOfError>,
+    pub variants_total: i64,
+    /// The one that came first first, at most 200.
+    pub variants: Vec<ErrorVariant>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -405,6 +456,7 @@ pub struct FailingTest {
     pub reason: String,
     /// Whether the test was in quarantine when the run took place; a failure of a new kind counts nevertheless.
     pub quarantined: bool,
+    /// The error's id.
     pub fingerprint: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

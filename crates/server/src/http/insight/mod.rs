@@ -2,6 +2,7 @@
 
 mod analytics;
 pub mod dto;
+mod errors;
 mod tests;
 mod verdict;
 
@@ -22,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(analytics::get_trends))
         .routes(routes!(analytics::list_flaky_tests))
         .routes(routes!(analytics::list_errors))
+        .routes(routes!(errors::get_error))
         .routes(routes!(analytics::get_duration_distribution))
         .routes(routes!(analytics::list_slowest_tests))
         .routes(routes!(verdict::get_run_verdict))

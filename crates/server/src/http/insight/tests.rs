@@ -284,6 +284,7 @@ fn error(error: queries::ErrorOfTest) -> dto::ErrorOfTest {
     dto::ErrorOfTest {
         fingerprint: error.fingerprint,
         message: error.message,
+        variants: error.variants,
         failures: error.failures,
         first_seen: error.first_seen,
         last_seen: error.last_seen,

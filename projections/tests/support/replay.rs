@@ -1,0 +1,84 @@
+//! Histories that are applied to fresh tables, batch by batch.
+
+use super::{dump, projection, result};
+use scaledtest_domain::{
+    Commit, CommitId, Event, ReportId, StreamId, UploadId,
+    events::{report, rollup::Rolled},
+    report::{Status, TestResult, decode_chunk},
+};
+use scaledtest_projections::{Body, Item, history::Digest};
+use sqlx::{AssertSqlSafe, PgPool};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What failures say, and where: near and far, in one place and in two; the second is near to the first and the third.
+pub const SAID: [(&str, &str); 8] = [
+    ("Error: cannot add the product to the basket: code mmmmmmmmm", "at add (src/cart.ts:1:1)"),
+    ("Error: cannot add the product to the basket: code mmmmmnnnn", "at add (src/cart.ts:1:1)"),
+    ("Error: cannot add the product to the basket: code nnnnnnnnn", "at add (src/cart.ts:1:1)"),
+    ("Error: cannot add the product to the basket: code mmmmmmmmm", "at pay (src/pay.ts:1:1)"),
+    ("Error: connect ECONNREFUSED 127.0.0.1:5432", "at add (src/cart.ts:1:1)"),
+    ("Error: connect ECONNREFUSED 127.0.0.1:5432", "at pay (src/pay.ts:1:1)"),
+    ("Error: expected 1 but got 2", "at pay (src/pay.ts:1:1)"),
+    ("", ""),
+];
+
+/// A failure of a result, each time in other words.
+pub fn fails_with(result: &mut TestResult, said: usize, time: usize) {
+    if result.status == Status::Failed {
+        let (message, trace) = SAID[said];
+        result.message = Some(if message.is_empty() { String::new() } else { format!("{message} after {time} ms") });
+        result.trace = Some(trace.to_owned());
+        result.attempts.clear();
+    }
+}
+
+pub fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
+    Commit {
+        v: Commit::envelope_version(),
+        commit: CommitId::derived(&[&n.to_be_bytes()]),
+        cmd: scaledtest_domain::CommandId::derived(&[&n.to_be_bytes()]),
+        req: None,
+        team: stream.team,
+        kind: stream.kind,
+        id: stream.id,
+        version: 0,
+        prev: None,
+        at,
+        actor: scaledtest_domain::Actor::System,
+        corr: None,
+        cause: None,
+        events: vec![event.encode().unwrap()],
+    }
+}
+
+/// What a roll-up holds of a report, through its written form.
+pub fn digested(ingested: &report::Ingested, body: &Body) -> Body {
+    let Body::Chunks(chunks) = body else { panic!("{body:?}") };
+    let results: Vec<TestResult> = chunks.iter().flat_map(|chunk| decode_chunk(chunk).unwrap()).collect();
+    let mut digest = Digest::default();
+    // Not alone, and what is with it is taken out again.
+    let other = Rolled { report: ReportId::derived(&[b"other"]), upload: UploadId::derived(&[b"other"]) };
+    digest.add(other, &[result("another", Status::Failed)]);
+    let rolled = Rolled { report: ingested.report, upload: ingested.upload };
+    digest.add(rolled, &results);
+    let pieces = digest.with_only(&[rolled]).encode().unwrap();
+    let read = Digest::decode(&pieces.into_iter().map(Into::into).collect::<Vec<_>>()).unwrap();
+    Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
+}
+
+/// Applies batches to fresh tables and says what is in them.
+pub async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
+    let projection = projection(name);
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
+    sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
+    for batch in batches {
+        projection.apply(&mut tx, batch).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    dump(pool, schema).await
+}

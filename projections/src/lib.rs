@@ -14,6 +14,7 @@ mod feed;
 mod fresh;
 pub mod gates;
 pub mod history;
+pub mod issues;
 mod positions;
 mod projection;
 pub mod quarantine;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Arc<dyn Projection>> {
         Arc::new(reports::Reports),
         Arc::new(history::History),
         Arc::new(quarantine::Quarantine),
+        Arc::new(issues::Issues),
         Arc::new(gates::Gates),
         Arc::new(audit::Audit),
     ]

@@ -11,7 +11,6 @@ use scaledtest_domain::{
     events::{invitation, publisher, share, team, token, user},
 };
 use scaledtest_projections::Item;
-use sqlx::{AssertSqlSafe, PgPool};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -271,22 +270,6 @@ fn item(stream: StreamId, n: u64, event: Event) -> Item {
         events: vec![event.encode().unwrap()],
     };
     Item::new(n, Arc::new(commit), vec![event])
-}
-
-/// Applies batches to fresh tables and says what is in them.
-async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
-    let projection = projection(name);
-    let mut tx = pool.begin().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
-    for batch in batches {
-        projection.apply(&mut tx, batch).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    dump(pool, schema).await
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Actor, CommandId, Commit, CommitId, Event, Kind, QuarantineId, StreamId, TeamId, TestId, UserId,
+    Event, Kind, QuarantineId, StreamId, TeamId, TestId, UserId,
     events::{
         policy::{self, Rules},
         quarantine::{self, By, Changed, Entered, Evidence, Mode, Released, Terms, Why},
@@ -14,8 +14,7 @@ use scaledtest_domain::{
     },
 };
 use scaledtest_projections::Item;
-use sqlx::{AssertSqlSafe, PgPool};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 use support::*;
 
 /// What happens; numbers stand for teams and tests.
@@ -109,42 +108,6 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
     items
 }
 
-fn item(stream: StreamId, n: u64, event: Event) -> Item {
-    let commit = Commit {
-        v: Commit::envelope_version(),
-        commit: CommitId::derived(&[&n.to_be_bytes()]),
-        cmd: CommandId::derived(&[&n.to_be_bytes()]),
-        req: None,
-        team: stream.team,
-        kind: stream.kind,
-        id: stream.id,
-        version: 0,
-        prev: None,
-        at: start() + TimeDelta::seconds(n.try_into().unwrap()),
-        actor: Actor::System,
-        corr: None,
-        cause: None,
-        events: vec![event.encode().unwrap()],
-    };
-    Item::new(n, Arc::new(commit), vec![event])
-}
-
-/// Applies batches to fresh tables and says what is in them.
-async fn applied(pool: &PgPool, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
-    let projection = projection("quarantine");
-    let mut tx = pool.begin().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
-    for batch in batches {
-        projection.apply(&mut tx, batch).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    dump(pool, schema).await
-}
-
 #[tokio::test]
 async fn events_become_these_rows() {
     let database = database().await;
@@ -159,7 +122,7 @@ async fn events_become_these_rows() {
         Op::Test(1, 0, 0),
         Op::DeleteTeam(1),
     ];
-    let tables = applied(&database.pool, "rows", &[&history(ops)]).await;
+    let tables = applied(&database.pool, "quarantine", "rows", &[&history(ops)]).await;
     let text: Vec<String> = tables.iter().map(|(table, rows)| format!("{table}\n  {}", rows.join("\n  "))).collect();
     insta::assert_snapshot!("quarantine", text.join("\n"));
 }
@@ -176,9 +139,9 @@ fn one_batch_equals_some_equals_one_by_one() {
         let items = history(ops);
         let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
         let (one, some, all) = runtime.block_on(async {
-            let one = applied(&database.pool, &format!("one{case}"), &one).await;
-            let some = applied(&database.pool, &format!("some{case}"), &some).await;
-            (one, some, applied(&database.pool, &format!("all{case}"), &[&items]).await)
+            let one = applied(&database.pool, "quarantine", &format!("one{case}"), &one).await;
+            let some = applied(&database.pool, "quarantine", &format!("some{case}"), &some).await;
+            (one, some, applied(&database.pool, "quarantine", &format!("all{case}"), &[&items]).await)
         });
         prop_assert_eq!(&one, &some);
         prop_assert_eq!(&one, &all);

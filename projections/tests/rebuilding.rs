@@ -219,7 +219,9 @@ async fn a_rebuild_at_start_that_meets_poison_halts_and_goes_on_once_it_is_skipp
     }
     reading.wait(last).await;
     let later = world.upload(&Spec::new("later", passed(1))).await;
-    assert!(reading.positions.wait(&["access", "reports", "history", "quarantine", "audit"], later, LIMIT).await);
+    assert!(
+        reading.positions.wait(&["access", "reports", "history", "quarantine", "issues", "audit"], later, LIMIT).await
+    );
     assert_eq!(count(&database.pool, RESULTS).await, 3);
     assert_eq!(count(&database.pool, "select count(*) from ops.projection where version = 0").await, 0);
     reading.stop().await;

@@ -335,6 +335,15 @@ fn replays_alike(name: &str) {
     }
 }
 
+#[tokio::test]
+async fn a_project_that_comes_right_after_a_deletion_is_there() {
+    let database = database().await;
+    let upload = Op::Upload { report: 0, project: 0, key: None, branch: None, results: Vec::new() };
+    let items = history(vec![upload, Op::Delete(0), Op::Project(1)]);
+    let tables = applied(&database.pool, "reports", "at_once", &[&items]).await;
+    assert_eq!(tables["project"].len(), 1, "{tables:?}");
+}
+
 /// A suite of one test, by report: its branch, its status and whether it had attempts; under the name that `name` says.
 fn suite(reports: &[(usize, u8, bool)], name: impl Fn(usize) -> &'static str) -> Vec<Item> {
     let none = report::Chunks { count: 0, first: 0, last: 0, hash: Hash16::of(b"") };

@@ -4,6 +4,7 @@ import { abortable, Connection } from "./connection.ts";
 import { Exports } from "./exports.ts";
 import { Gates } from "./gates.ts";
 import { Insight } from "./insight.ts";
+import { Issues } from "./issues.ts";
 import { Quarantine } from "./quarantine.ts";
 import { Shares } from "./shares.ts";
 import type * as T from "./types.ts";
@@ -19,6 +20,8 @@ export class ScaledTest extends Connection {
   readonly gates = new Gates(this.#caller);
   /** Flaky tests that hold up nobody, for a while. */
   readonly quarantine = new Quarantine(this.#caller);
+  /** Errors that a ticket is open for. */
+  readonly issues = new Issues(this.#caller);
   /** Lists and runs as files. */
   readonly exports = new Exports(this.#caller);
   /** Links through which anybody may read a run. */

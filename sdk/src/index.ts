@@ -3,6 +3,7 @@ export type { ClientOptions } from "./connection.ts";
 export { ApiError } from "./error.ts";
 export type * from "./gates.ts";
 export type * from "./insight.ts";
+export type * from "./issues.ts";
 export { LiveConnection, type LiveOptions, type LiveState } from "./live.ts";
 export { comparePositions, isPosition } from "./position.ts";
 export type * from "./quarantine.ts";

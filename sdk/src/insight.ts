@@ -1,4 +1,5 @@
 import { part, type Caller } from "./ask.ts";
+import type { OpenIssue } from "./issues.ts";
 import type { InQuarantine } from "./quarantine.ts";
 import type { components } from "./schema.ts";
 
@@ -126,6 +127,7 @@ export interface DurationChange {
 
 export interface TestError {
   fingerprint: string;
+  issue?: OpenIssue;
   message: string;
   /** Fingerprints of the error that the test failed with. */
   variants: number;
@@ -334,6 +336,7 @@ export interface ErrorCluster {
   /** Of the first of its variants: the error's id. */
   fingerprint: string;
   project_id: string;
+  issue?: OpenIssue;
   /** What the first of them said. */
   message: string;
   /** Fingerprints that it has. */
@@ -420,6 +423,8 @@ export interface JudgedTest {
   reason: string;
   /** It was in quarantine; a failure of a new kind counts nevertheless. */
   quarantined: boolean;
+  /** The ticket that was open for it when the run took place, else that which is open now. */
+  issue?: OpenIssue;
   fingerprint?: string | null;
   message?: string | null;
 }

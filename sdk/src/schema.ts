@@ -659,6 +659,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/issues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List known issues
+         * @description Errors that are, or were, linked to a ticket; the newest first.
+         */
+        get: operations["list_issues"];
+        put?: never;
+        /**
+         * Link an error to a ticket
+         * @description From now on a test that fails with this error, and with no other, is a `known_issue`: that holds up nobody, until the issue is
+         *     closed or its time is over.
+         */
+        post: operations["link_issue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/issues/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a known issue */
+        get: operations["get_issue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the ticket of an error
+         * @description What is absent stays as it is.
+         */
+        patch: operations["change_issue"];
+        trace?: never;
+    };
+    "/api/v1/issues/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a known issue
+         * @description What fails with the error counts again, from now on. Closing again changes nothing.
+         */
+        post: operations["close_issue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -2380,6 +2446,17 @@ export interface components {
             /** @description `started_failing`, `fixed`, `worse` or `better`. */
             shift: string;
         };
+        ChangeIssue: {
+            /**
+             * Format: date-time
+             * @description From when on the error counts again, at most 3,650 days from now; null: when the issue is closed.
+             */
+            expires_at?: string | null;
+            /** @description An empty one is none. */
+            note?: string | null;
+            /** @description An http(s) link, or a key such as SHOP-123: at most 100 letters, digits and any of `-_#/.,`. */
+            ticket?: string | null;
+        };
         ChangeMember: {
             /** @description `readonly`, `maintainer` or `owner`. */
             role: string;
@@ -2671,6 +2748,7 @@ export interface components {
              * @description Ever.
              */
             first_seen: string;
+            issue?: components["schemas"]["OpenIssue"] | null;
             /**
              * Format: date-time
              * @description Ever.
@@ -2765,6 +2843,7 @@ export interface components {
              * @description The error's id.
              */
             fingerprint: string;
+            issue?: components["schemas"]["OpenIssue"] | null;
             message?: string | null;
             name: string;
             owners: string[];
@@ -3064,6 +3143,73 @@ export interface components {
         };
         /** @enum {string} */
         InvitationState: "pending" | "accepted" | "expired";
+        /** @description An error that is, or was, linked to a ticket. */
+        Issue: {
+            /** Format: date-time */
+            changed_at: string;
+            /** Format: uuid */
+            changed_by: string;
+            /** Format: date-time */
+            closed_at?: string | null;
+            /** Format: uuid */
+            closed_by?: string | null;
+            /**
+             * Format: date-time
+             * @description From when on the error counts again.
+             */
+            expires_at?: string | null;
+            /** Format: uuid */
+            fingerprint: string;
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When something failed so last.
+             */
+            last_seen?: string | null;
+            /** Format: date-time */
+            linked_at: string;
+            /**
+             * Format: uuid
+             * @description Who linked it.
+             */
+            linked_by: string;
+            /** @description What the first failure said; empty if every report with the error was deleted. */
+            message: string;
+            note?: string | null;
+            project: components["schemas"]["ProjectName"];
+            state: components["schemas"]["IssueState"];
+            /** @description An http(s) link or a key. */
+            ticket: string;
+        };
+        /**
+         * @description Where an issue is in its life.
+         * @enum {string}
+         */
+        IssueState: "open" | "expired" | "closed";
+        Issues: {
+            issues: components["schemas"]["Issue"][];
+            next_cursor?: string | null;
+            /** Format: int64 */
+            total: number;
+        };
+        LinkIssue: {
+            /**
+             * Format: date-time
+             * @description From when on the error counts again, at most 3,650 days from now; when the issue is closed otherwise.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: uuid
+             * @description Of an error of the project, as verdicts, tests and lists of errors name it.
+             */
+            fingerprint: string;
+            note?: string | null;
+            /** @description Id or name of the project. */
+            project: string;
+            /** @description An http(s) link, or a key such as SHOP-123: at most 100 letters, digits and any of `-_#/.,`. */
+            ticket: string;
+        };
         Login: {
             email: string;
             password: string;
@@ -3092,6 +3238,19 @@ export interface components {
         };
         NameTeam: {
             name: string;
+        };
+        /** @description The open ticket of an error. */
+        OpenIssue: {
+            /**
+             * Format: date-time
+             * @description From when on the error counts again.
+             */
+            expires_at?: string | null;
+            /** Format: uuid */
+            id: string;
+            note?: string | null;
+            /** @description An http(s) link or a key. */
+            ticket: string;
         };
         /** @description Where the code came from and what built it. */
         Origin: {
@@ -4306,6 +4465,7 @@ export interface components {
             fingerprint: string;
             /** Format: date-time */
             first_seen: string;
+            issue?: components["schemas"]["OpenIssue"] | null;
             /** Format: date-time */
             last_seen: string;
             message: string;
@@ -6642,6 +6802,309 @@ export interface operations {
             };
             /** @description invitation_accepted or invitation_expired */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_issues: {
+        parameters: {
+            query?: {
+                /** @description Name or id. */
+                project?: string;
+                /** @description open (default), expired, closed or all. */
+                state?: string;
+                /** @description A part of ticket, note or message. */
+                text?: string;
+                /** @description 1 to 200; 50 otherwise. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description `csv` or `ndjson`: a file with every entry that matches, or the first `limit`, instead of a page. The same as `Accept: text/csv` or `application/x-ndjson`. */
+                format?: "csv" | "ndjson";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issues"];
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    link_issue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body again get the first answer */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkIssue"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issue"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description project_not_found, error_not_found: nothing in the project failed so */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description already_linked, too_many_issues */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description idempotency_key_reused: the key came with another body */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    get_issue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issue"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    change_issue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeIssue"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issue"];
+                };
+            };
+            /** @description Faulty fields, each named in details */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description issue_not_found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description issue_over: link the error again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Refused or failed */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    close_issue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issue"];
+                };
+            };
+            /** @description Only maintainers and owners, or a token with the scope write */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description issue_not_found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,5 +1,6 @@
 import type { LiveMessage, LiveState } from "@scaledtest/sdk";
 import { useEffect, useState } from "react";
+import { touchedByIssues } from "./issue-queries.ts";
 import { keys, queryClient, teamsQuery } from "./queries.ts";
 import { client } from "./session.ts";
 
@@ -95,6 +96,7 @@ const OTHERS: Record<string, () => unknown[][]> = {
   publisher: () => [keys.publishers()],
   share: () => [keys.shares()],
   alias: () => [keys.insight()],
+  issue: touchedByIssues,
   quarantine: () => [keys.insight()],
   quarantine_policy: () => [keys.insight()],
 };

@@ -1,7 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type ErrorComponentProps } from "@tanstack/react-router";
 import { Shell, TeamPages } from "./components/Shell.tsx";
 import { ErrorBox } from "./components/States.tsx";
-import { readAnalyticsSearch, readOwnersSearch, readQuarantineSearch, readRenamesSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
+import { readAnalyticsSearch, readIssuesSearch, readOwnersSearch, readQuarantineSearch, readRenamesSearch, readTestSearch, readTestsSearch } from "./lib/insight-search.ts";
 import {
   overlaying,
   parseSearch,
@@ -202,6 +202,12 @@ const teamPages = [
     path: "/quarantine",
     validateSearch: overlaying(readQuarantineSearch),
     component: lazyRouteComponent(() => import("./routes/quarantine/Quarantine.tsx"), "QuarantinePage"),
+  }),
+  createRoute({
+    getParentRoute: () => inTeam,
+    path: "/issues",
+    validateSearch: overlaying(readIssuesSearch),
+    component: lazyRouteComponent(() => import("./routes/issues/Issues.tsx"), "IssuesPage"),
   }),
   createRoute({
     getParentRoute: () => inTeam,

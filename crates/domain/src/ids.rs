@@ -64,6 +64,10 @@ id! {
     QuarantineId;
     /// What a renamed test is called now; follows from the project and the old test.
     AliasId;
+    /// A kind of failure in a project; follows from the project and the fingerprint.
+    ErrorId;
+    /// One link of an error to a ticket.
+    IssueId;
     /// A uniqueness claim: the hash of the value that must be unique.
     ClaimId;
     /// What histories need of some reports whose results are dropped.

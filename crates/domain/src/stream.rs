@@ -38,13 +38,15 @@ pub enum Kind {
     Part,
     /// What a renamed test is called now: its id follows from the project and the old test.
     Alias,
+    /// The tickets of an error: its id follows from project and fingerprint.
+    Issue,
     /// A uniqueness claim: its id is a hash of the value that must be unique.
     Claim,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Self::User,
         Self::Team,
         Self::Token,
@@ -61,6 +63,7 @@ impl Kind {
         Self::Run,
         Self::Part,
         Self::Alias,
+        Self::Issue,
         Self::Claim,
     ];
 
@@ -83,6 +86,7 @@ impl Kind {
             Self::Run => "run",
             Self::Part => "part",
             Self::Alias => "alias",
+            Self::Issue => "issue",
             Self::Claim => "claim",
         }
     }

@@ -114,6 +114,7 @@ impl<'a> Changes<'a> {
             | Event::Run(_)
             | Event::Part(_)
             | Event::Alias(_)
+            | Event::Issue(_)
             | Event::Claim(_) => {}
         }
         Ok(())

@@ -4,7 +4,9 @@ use crate::{Item, checkpoint::signed, copy::clean};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     Actor, Event,
-    events::{alias, gate, invitation, policy, project, publisher, quarantine, report, run, share, team, token, user},
+    events::{
+        alias, gate, invitation, issue, policy, project, publisher, quarantine, report, run, share, team, token, user,
+    },
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,6 +30,9 @@ pub const ACTIONS: &[&str] = &[
     "invitation.created",
     "invitation.renewed",
     "invitation.revoked",
+    "issue.changed",
+    "issue.closed",
+    "issue.linked",
     "member.added",
     "member.removed",
     "member.role_changed",
@@ -132,6 +137,7 @@ fn words(event: &Event, id: Uuid) -> Option<Words> {
         Event::Quarantine(event) => quarantine(event),
         Event::Policy(policy::Event::Set(event)) => ("quarantine_policy.set", "project", id, Some(json!(event.rules))),
         Event::Alias(event) => alias(event),
+        Event::Issue(event) => issue(event),
         Event::Run(run::Event::Pinned(_)) => ("run.pinned", "run", id, None),
         Event::Run(run::Event::Unpinned(_)) => ("run.unpinned", "run", id, None),
         // How uniqueness is kept and what time does is nobody's act, and what a gate says of an upload is in the gate's own
@@ -220,6 +226,19 @@ fn alias(event: &alias::Event) -> Words {
         alias::Event::Removed(event) => {
             ("rename.removed", "test", event.from.0, Some(json!({"project_id": event.project, "to": event.to})))
         }
+    }
+}
+
+fn issue(event: &issue::Event) -> Words {
+    match event {
+        issue::Event::Linked(event) => {
+            let mut metadata = json!(event.terms);
+            metadata["fingerprint"] = json!(event.fingerprint);
+            metadata["project_id"] = json!(event.project);
+            ("issue.linked", "issue", event.issue.0, Some(metadata))
+        }
+        issue::Event::Changed(event) => ("issue.changed", "issue", event.issue.0, Some(json!(event.terms))),
+        issue::Event::Closed(event) => ("issue.closed", "issue", event.issue.0, None),
     }
 }
 

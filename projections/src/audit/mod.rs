@@ -42,6 +42,7 @@ impl Projection for Audit {
             Kind::Policy,
             Kind::Run,
             Kind::Alias,
+            Kind::Issue,
         ]
     }
 

@@ -20,7 +20,10 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
     for item in batch {
         for event in &item.events {
             match event {
-                Event::Project(project::Event::Created(created)) => changes.pending.projects.push((item, created)),
+                Event::Project(project::Event::Created(created)) => {
+                    changes.turn_to(conn, Turn::Insert).await?;
+                    changes.pending.projects.push((item, created));
+                }
                 Event::Report(report::Event::Ingested(ingested)) => {
                     changes.turn_to(conn, Turn::Insert).await?;
                     changes.pending.take_in(item, ingested)?;
@@ -52,6 +55,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 | Event::Policy(_)
                 | Event::Rollup(_)
                 | Event::Alias(_)
+                | Event::Issue(_)
                 | Event::Claim(_)
                 | Event::Project(project::Event::OwnersChanged(_)) => {}
             }

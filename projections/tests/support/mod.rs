@@ -5,8 +5,8 @@ pub mod replay;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::{
-    Actor, CommandId, Decider, Hash16, InstanceRole, Kind, Position, ProjectId, Reject, ReportId, RunId, Scope,
-    StreamId, TeamId, TeamRole, TestId, TokenId, UploadId, UserId,
+    Actor, CommandId, Commit, CommitId, Decider, Event, Hash16, InstanceRole, Kind, Position, ProjectId, Reject,
+    ReportId, RunId, Scope, StreamId, TeamId, TeamRole, TestId, TokenId, UploadId, UserId,
     events::{
         project,
         report::{self, Body, Ingested, Origin},
@@ -18,7 +18,7 @@ use scaledtest_domain::{
     retention::{Part, Retention},
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
-use scaledtest_projections::{Fresh, Positions, Projection, Runner, Setup, State, status};
+use scaledtest_projections::{Fresh, Item, Positions, Projection, Runner, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -361,6 +361,44 @@ pub async fn database() -> scaledtest_testkit::Database {
 
 pub fn projection(name: &str) -> Arc<dyn Projection> {
     scaledtest_projections::all().into_iter().find(|projection| projection.name() == name).unwrap()
+}
+
+/// The `n`th commit of a log, by nobody.
+pub fn item(stream: StreamId, n: u64, event: Event) -> Item {
+    let commit = Commit {
+        v: Commit::envelope_version(),
+        commit: CommitId::derived(&[&n.to_be_bytes()]),
+        cmd: CommandId::derived(&[&n.to_be_bytes()]),
+        req: None,
+        team: stream.team,
+        kind: stream.kind,
+        id: stream.id,
+        version: 0,
+        prev: None,
+        at: start() + TimeDelta::seconds(n.try_into().unwrap()),
+        actor: Actor::System,
+        corr: None,
+        cause: None,
+        events: vec![event.encode().unwrap()],
+    };
+    Item::new(n, Arc::new(commit), vec![event])
+}
+
+/// Applies batches to fresh tables of a projection and says what is in them.
+pub async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
+    let projection = projection(name);
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
+    sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
+    for batch in batches {
+        projection.apply(&mut tx, batch).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    dump(pool, schema).await
 }
 
 /// Every row of every table and the indexes and partitions of a schema, as text.

@@ -1,14 +1,13 @@
 //! Histories that are applied to fresh tables, batch by batch.
 
-use super::{dump, projection, result};
+use super::result;
 use scaledtest_domain::{
     Commit, CommitId, Event, ReportId, StreamId, UploadId,
     events::{report, rollup::Rolled},
     report::{Status, TestResult, decode_chunk},
 };
-use scaledtest_projections::{Body, Item, history::Digest};
-use sqlx::{AssertSqlSafe, PgPool};
-use std::{collections::BTreeMap, sync::Arc};
+use scaledtest_projections::{Body, history::Digest};
+use std::sync::Arc;
 
 /// What failures say, and where: near and far, in one place and in two; the second is near to the first and the third.
 pub const SAID: [(&str, &str); 8] = [
@@ -64,21 +63,4 @@ pub fn digested(ingested: &report::Ingested, body: &Body) -> Body {
     let pieces = digest.with_only(&[rolled]).encode().unwrap();
     let read = Digest::decode(&pieces.into_iter().map(Into::into).collect::<Vec<_>>()).unwrap();
     Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
-}
-
-/// Applies batches to fresh tables and says what is in them.
-pub async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
-    let projection = projection(name);
-    let mut tx = pool.begin().await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
-    sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
-    for batch in batches {
-        projection.apply(&mut tx, batch).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    dump(pool, schema).await
 }

@@ -2,7 +2,7 @@ import * as Radix from "@radix-ui/react-dialog";
 import type { LiveState } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { ChartLine, FlaskConical, Info, KeyRound, LayoutDashboard, ListChecks, LogOut, Menu, Moon, ShieldAlert, ShieldCheck, Sun, Users, VolumeX, X, type LucideIcon } from "lucide-react";
+import { ChartLine, FlaskConical, Info, KeyRound, LayoutDashboard, ListChecks, LogOut, Menu, Moon, ShieldAlert, ShieldCheck, Sun, Ticket, Users, VolumeX, X, type LucideIcon } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { farewells, say, useFlash } from "../flash.ts";
 import { useInertPage, useWide } from "../hooks.ts";
@@ -17,7 +17,7 @@ import { NoTeam } from "./NoTeam.tsx";
 import { TeamSwitcher } from "./TeamSwitcher.tsx";
 
 interface Place {
-  to: "/" | "/reports" | "/tests" | "/quarantine" | "/analytics" | "/quality-gates" | "/tokens" | "/team" | "/admin";
+  to: "/" | "/reports" | "/tests" | "/quarantine" | "/issues" | "/analytics" | "/quality-gates" | "/tokens" | "/team" | "/admin";
   id: string;
   label: string;
   icon: LucideIcon;
@@ -28,6 +28,7 @@ const NAV: Place[] = [
   { to: "/reports", id: "nav-reports", label: "Reports", icon: ListChecks },
   { to: "/tests", id: "nav-tests", label: "Tests", icon: FlaskConical },
   { to: "/quarantine", id: "nav-quarantine", label: "Quarantine", icon: VolumeX },
+  { to: "/issues", id: "nav-issues", label: "Known Issues", icon: Ticket },
   { to: "/analytics", id: "nav-analytics", label: "Analytics", icon: ChartLine },
   { to: "/quality-gates", id: "nav-quality-gates", label: "Quality Gates", icon: ShieldAlert },
   { to: "/tokens", id: "nav-tokens", label: "API Tokens", icon: KeyRound },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatDuration, formatRelative, formatShare, plural, safeUrl, shortCommit, shortPath } from "./format.ts";
+import { formatBytes, formatDuration, formatRelative, formatShare, plural, safeUrl, shortCommit, shortened, shortPath, ticketName } from "./format.ts";
 
 describe("formatDuration", () => {
   it.each([
@@ -58,4 +58,12 @@ it("shows the end of a long path", () => {
 it("links only to web addresses", () => {
   expect(["https://ci.test/1", "javascript:alert(1)", "data:text/html,x", "ci.test/1", "", null].map(safeUrl))
     .toEqual(["https://ci.test/1", undefined, undefined, undefined, undefined, undefined]);
+});
+
+it("calls a ticket by the end of its address", () => {
+  expect(["https://tracker.test/browse/SHOP-7", "https://forge.test/acme/shop/issues/7/", "https://forge.test"].map(ticketName)).toEqual(["SHOP-7", "#7", "forge.test"]);
+});
+
+it("shortens an error to the beginning of its first line", () => {
+  expect([shortened("  Error: no\n  at x"), shortened("abcdef", 4), shortened("")]).toEqual(["Error: no", "abc…", ""]);
 });

@@ -76,6 +76,18 @@ export function shortPath(path: string): string {
   return parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : path;
 }
 
+/** The first line of a text, or its beginning. */
+export function shortened(text: string, most = 60): string {
+  const line = text.trim().split("\n")[0] ?? "";
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
+}
+
+/** What a ticket is called: the last part of its address, which of some trackers is only a number. */
+export function ticketName(url: string): string {
+  const last = url.split("/").filter(Boolean).at(-1) ?? url;
+  return /^\d+$/.test(last) ? `#${last}` : last;
+}
+
 /** The address if it is one that a browser may safely open, else nothing: build links come from reports. */
 export function safeUrl(text: string | null | undefined): string | undefined {
   if (!text) return undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readAnalyticsSearch, readTestSearch, readTestsSearch, spanOf, toInsightFilter, toTestFilter } from "./insight-search.ts";
+import { readAnalyticsSearch, readIssuesSearch, readTestSearch, readTestsSearch, spanOf, toInsightFilter, toIssueFilter, toTestFilter } from "./insight-search.ts";
 import { parseSearch, stringifySearch } from "./search.ts";
 
 describe("the filters of the test explorer", () => {
@@ -28,4 +28,9 @@ it("the analytics page keeps its defaults out of the address", () => {
   expect(readAnalyticsSearch({ days: "30", group: "day", tag: "@slow", environment: "staging" })).toEqual({ tag: "@slow", environment: "staging" });
   expect([{}, { days: "7" }, { days: "90" }, { days: "5" }].map((values) => spanOf(readAnalyticsSearch(values)))).toEqual([30, 7, 90, 30]);
   expect(toInsightFilter({ project: "shop", days: "7", group: "week" })).toEqual({ project: "shop" });
+});
+
+it("the known issues are open ones unless the address says otherwise", () => {
+  expect(readIssuesSearch({ q: "cart", state: "open", project: "shop" })).toEqual({ q: "cart", project: "shop" });
+  expect(toIssueFilter(readIssuesSearch({ q: "cart", state: "closed" }))).toEqual({ text: "cart", state: "closed" });
 });

@@ -1,4 +1,4 @@
-import type { InsightFilter, QuarantineFilter, TestFilter, TestSort, TestState, TrendOptions } from "@scaledtest/sdk";
+import type { InsightFilter, IssueFilter, QuarantineFilter, TestFilter, TestSort, TestState, TrendOptions } from "@scaledtest/sdk";
 import { STATES } from "./insight.ts";
 import { compact, text, word } from "./search.ts";
 
@@ -66,6 +66,21 @@ export function readQuarantineSearch(values: Record<string, unknown>): Quarantin
 }
 
 export function toQuarantineFilter({ q, ...rest }: QuarantineSearch): QuarantineFilter {
+  return compact({ ...rest, text: q });
+}
+
+/** The filters of the known issues. Absent is what is open. */
+export interface IssuesSearch {
+  q?: string;
+  project?: string;
+  state?: "expired" | "closed";
+}
+
+export function readIssuesSearch(values: Record<string, unknown>): IssuesSearch {
+  return compact({ q: text(values.q), project: text(values.project), state: word(values.state, ["expired", "closed"] as const) });
+}
+
+export function toIssueFilter({ q, ...rest }: IssuesSearch): IssueFilter {
   return compact({ ...rest, text: q });
 }
 

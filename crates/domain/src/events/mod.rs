@@ -9,6 +9,7 @@ pub mod claim;
 pub mod evaluation;
 pub mod gate;
 pub mod invitation;
+pub mod issue;
 pub mod part;
 pub mod policy;
 pub mod project;
@@ -105,6 +106,8 @@ pub enum Event {
     Part(part::Event),
     /// Of a renamed test.
     Alias(alias::Event),
+    /// Of an error that a ticket is open for.
+    Issue(issue::Event),
     /// Of a uniqueness claim.
     Claim(claim::Event),
 }
@@ -129,6 +132,7 @@ impl Event {
             (Kind::Run, run::Event::WIRE),
             (Kind::Part, part::Event::WIRE),
             (Kind::Alias, alias::Event::WIRE),
+            (Kind::Issue, issue::Event::WIRE),
             (Kind::Claim, claim::Event::WIRE),
         ]
         .into_iter()
@@ -157,6 +161,7 @@ impl Event {
             Self::Run(event) => event.encode(),
             Self::Part(event) => event.encode(),
             Self::Alias(event) => event.encode(),
+            Self::Issue(event) => event.encode(),
             Self::Claim(event) => event.encode(),
         }?)
     }
@@ -183,6 +188,7 @@ impl Event {
             Kind::Run => Self::Run(run::Event::decode(raw)?),
             Kind::Part => Self::Part(part::Event::decode(raw)?),
             Kind::Alias => Self::Alias(alias::Event::decode(raw)?),
+            Kind::Issue => Self::Issue(issue::Event::decode(raw)?),
             Kind::Claim => Self::Claim(claim::Event::decode(raw)?),
         })
     }

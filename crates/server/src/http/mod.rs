@@ -9,6 +9,7 @@ pub mod extract;
 mod gates;
 mod insight;
 mod invitations;
+mod issues;
 mod limit;
 pub mod live;
 mod middleware;
@@ -81,6 +82,7 @@ fn documented_private() -> OpenApiRouter<Arc<App>> {
         .merge(insight::routes())
         .merge(gates::routes())
         .merge(quarantine::routes())
+        .merge(issues::routes())
         .merge(renames::routes())
         .merge(export::ctrf::routes())
 }

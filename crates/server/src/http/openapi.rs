@@ -26,6 +26,7 @@ use utoipa::{
         (name = "accounts", description = "Registration and sessions"),
         (name = "teams", description = "Teams, their members and API tokens"),
         (name = "quarantine", description = "Flaky tests that hold up nobody, for a while"),
+        (name = "issues", description = "Errors that a ticket is open for"),
         (name = "administration", description = "For owners of the instance, in person"),
         (name = "operations", description = "Health, metrics and this document")
     )

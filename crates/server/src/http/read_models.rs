@@ -28,9 +28,17 @@ pub struct Reports;
 #[derive(Debug, Clone, Copy)]
 pub struct History;
 
-/// Tests in quarantine, beside [`History`]: what verdicts are made from.
+/// Tests in quarantine, beside [`History`].
 #[derive(Debug, Clone, Copy)]
 pub struct Quarantine;
+
+/// Known issues, beside [`History`].
+#[derive(Debug, Clone, Copy)]
+pub struct Issues;
+
+/// Known issues, beside [`Quarantine`]: what verdicts are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Verdicts;
 
 /// Quality gates, their waivers and evaluations, beside [`Access`].
 #[derive(Debug, Clone, Copy)]
@@ -60,12 +68,20 @@ impl ReadModels for Quarantine {
     const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine"];
 }
 
+impl ReadModels for Issues {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "issues"];
+}
+
+impl ReadModels for Verdicts {
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine", "issues"];
+}
+
 impl ReadModels for Gates {
     const NAMES: &'static [&'static str] = &["access", "gates"];
 }
 
 impl ReadModels for Judging {
-    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine", "gates"];
+    const NAMES: &'static [&'static str] = &["access", "reports", "history", "quarantine", "issues", "gates"];
 }
 
 impl ReadModels for AuditLog {

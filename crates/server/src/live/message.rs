@@ -2,7 +2,7 @@
 
 use scaledtest_domain::{
     Event, Position, TeamId,
-    events::{alias, evaluation, gate, policy, project, quarantine, report, run, share, team, token},
+    events::{alias, evaluation, gate, issue, policy, project, quarantine, report, run, share, team, token},
 };
 use scaledtest_eventlog::Recorded;
 use serde_json::{Value, json};
@@ -106,6 +106,11 @@ fn facts(event: &Event) -> Option<Value> {
         Event::Alias(alias::Event::Removed(two)) => {
             json!({"project_id": two.project, "from": two.from, "to": two.to})
         }
+        Event::Issue(issue::Event::Linked(linked)) => json!({
+            "issue_id": linked.issue, "fingerprint": linked.fingerprint, "project_id": linked.project,
+        }),
+        Event::Issue(issue::Event::Changed(changed)) => json!({"issue_id": changed.issue}),
+        Event::Issue(issue::Event::Closed(closed)) => json!({"issue_id": closed.issue}),
         // Whom somebody invites and trusts, and what becomes of accounts, is not news for every member.
         Event::User(_)
         | Event::Invitation(_)

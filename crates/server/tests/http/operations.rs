@@ -21,7 +21,7 @@ async fn readiness_names_database_log_and_every_projection() {
     let body = server.get("", "/readyz").await.expect(200);
     assert_eq!((&body["status"], &body["database"], &body["log"]), (&json!("ready"), &json!("ok"), &json!("ok")));
     let names: Vec<_> = body["projections"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
-    assert_eq!(names, ["access", "audit", "gates", "history", "quarantine", "reports"]);
+    assert_eq!(names, ["access", "audit", "gates", "history", "issues", "quarantine", "reports"]);
     assert_eq!(body["projections"][0]["lag"], 0);
     sqlx::query("update ops.projection set state = 'halted', error = 'poison' where name = 'reports'")
         .execute(&server.app.db)

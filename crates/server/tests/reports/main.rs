@@ -13,6 +13,7 @@ mod exporting;
 mod gates;
 mod histories;
 mod idempotency;
+mod issues;
 mod live;
 mod lost_answer;
 mod owners;

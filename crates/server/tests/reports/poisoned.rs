@@ -53,7 +53,7 @@ async fn lost_results_stop_the_reports_while_accounts_teams_and_uploads_go_on() 
         let projections = readiness["projections"].as_array().unwrap();
         projections.iter().find(|one| one["name"] == name).unwrap_or_else(|| panic!("{readiness}"))["state"].clone()
     };
-    for name in ["access", "audit", "gates", "quarantine"] {
+    for name in ["access", "audit", "gates", "issues", "quarantine"] {
         assert_eq!(state(name), "active", "{name}");
     }
     assert!(server.get("", "/metrics").await.text().contains("projection_lag"));

@@ -12,20 +12,20 @@ const HISTORY: &str = "history/pw-shop-24";
 const LIST: &str = "/api/v1/projects/shop/quarantine";
 
 /// A team, and a token of it that outlives every session.
-struct World {
-    server: TestApp,
-    token: String,
+pub struct World {
+    pub server: TestApp,
+    pub token: String,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let server = TestApp::start().await;
         let ada = server.register("ada@example.test").await;
         let token = server.api_token(&ada, &["upload", "read", "write"]).await;
         Self { server, token }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.server.clock.now()
     }
 
@@ -36,16 +36,16 @@ impl World {
         self.server.clock.advance(ahead);
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.server.get(&self.token, &format!("/api/v1{path}")).await.expect(200)
     }
 
-    async fn call(&self, method: Method, path: &str, body: Value) -> crate::support::Answer {
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> crate::support::Answer {
         let headers = [("authorization", format!("Bearer {}", self.token))];
         self.server.call(method, &format!("/api/v1{path}"), &headers, Some(body)).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         let answer = self.call(Method::POST, path, body).await;
         assert!(answer.status.is_success(), "{}", answer.text());
         answer.json()
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// A small run now: `F` fails, `f` passes on retry, anything else passes; one letter for each test.
-    async fn small(&self, letters: &str, message: &str) -> Value {
+    pub async fn small(&self, letters: &str, message: &str) -> Value {
         self.server.advance(3_600);
         let outcome = |(index, letter): (usize, char)| {
             let name = format!("test {index}");
@@ -96,7 +96,7 @@ impl World {
         self.post("/quarantine", json!({"test_id": test, "reason": "It comes and goes."})).await
     }
 
-    async fn verdict(&self, answer: &Value) -> Value {
+    pub async fn verdict(&self, answer: &Value) -> Value {
         self.get(&format!("/runs/{}/verdict", answer["run_id"].as_str().unwrap())).await
     }
 
@@ -119,7 +119,7 @@ impl World {
 }
 
 /// What was found of a test in a verdict.
-fn judged<'a>(verdict: &'a Value, name: &str) -> &'a Value {
+pub fn judged<'a>(verdict: &'a Value, name: &str) -> &'a Value {
     let found = verdict["tests"].as_array().unwrap().iter().find(|test| test["name"] == name);
     found.unwrap_or_else(|| panic!("{name} is not in {verdict:#}"))
 }

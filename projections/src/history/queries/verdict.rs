@@ -1,11 +1,12 @@
 //! What the failures of a run mean.
 //!
 //! Computed when it is asked for, from what was known when the run began: a report that comes late, or is deleted, changes it.
-//! A test that is put into quarantine after the run's end, or comes out, does not.
+//! A test that is put into quarantine after the run's end, or comes out, does not; neither does a ticket that is linked or closed then.
 
 use super::test::Point;
 use crate::{
     history::{place::branch_id, said::short, seen, series::Facts},
+    issues::queries::{Ticket, tickets_of},
     quarantine::queries::covering,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -54,6 +55,8 @@ pub struct Failing {
     pub verdict: Verdict,
     /// Whether the test was in quarantine then; whether that excuses it, the verdict says.
     pub quarantined: bool,
+    /// The ticket that was open then for what it failed with; whether that excuses it, the verdict says.
+    pub ticket: Option<Ticket>,
     /// The error: see [`super::ErrorKind`].
     pub fingerprint: Uuid,
     /// What this or a failure with the same fingerprint said first.
@@ -138,9 +141,22 @@ pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Opti
     let until = base_time(base, first.base_commit.as_deref()).unwrap_or(at);
     let earlier = earlier_failures(pool, &failures, &numbers, at).await?;
     let tests: Vec<Uuid> = failures.iter().map(|failure| failure.test_id).collect();
-    let quarantined = covering(pool, first.project_id, &tests, (at, end(&reports, at))).await?;
+    let lasted = (at, end(&reports, at));
+    let quarantined = covering(pool, first.project_id, &tests, lasted).await?;
     let quarantined: HashSet<Uuid> = quarantined.into_iter().collect();
-    let judge = Judge { run: run.0, at, until, own: &own, base, earlier: &earlier, quarantined: &quarantined };
+    let errors: Vec<_> = failures.iter().map(|failure| (first.project_id, failure.fingerprint)).collect();
+    let tickets = tickets_of(pool, team, &errors, lasted).await?;
+    let tickets = tickets.into_iter().map(|((_, fingerprint), ticket)| (fingerprint, ticket)).collect();
+    let judge = Judge {
+        run: run.0,
+        at,
+        until,
+        own: &own,
+        base,
+        earlier: &earlier,
+        quarantined: &quarantined,
+        tickets: &tickets,
+    };
     let mut failing: Vec<Failing> = failures.into_iter().map(|failure| judge.failing(failure)).collect();
     failing.sort_by(|one, other| rank(&one.verdict).cmp(&rank(&other.verdict)).then_with(|| one.name.cmp(&other.name)));
     let newest = base.earlier(run.0, until).max_by_key(|point| point.at);
@@ -305,6 +321,8 @@ struct Judge<'a> {
     earlier: &'a HashMap<(Uuid, Uuid), bool>,
     /// Tests that were in quarantine.
     quarantined: &'a HashSet<Uuid>,
+    /// Tickets that were open, by fingerprint.
+    tickets: &'a HashMap<Uuid, Ticket>,
 }
 
 impl Judge<'_> {
@@ -318,6 +336,7 @@ impl Judge<'_> {
             result: (failure.report_id, failure.idx),
             verdict,
             quarantined: self.quarantined.contains(&failure.test_id),
+            ticket: self.tickets.get(&failure.fingerprint).cloned(),
             fingerprint: failure.fingerprint,
             message: failure.message.filter(|message| !message.is_empty()),
         }
@@ -345,7 +364,7 @@ impl Judge<'_> {
             infra: self.own.facts.mass(self.run) == Mass::Outage,
             // What passed in the end needs no excuse.
             quarantined: !failure.flaked && self.quarantined.contains(&failure.test_id),
-            known_issue: false,
+            known_issue: !failure.flaked && self.tickets.contains_key(&failure.fingerprint),
             fingerprint_known: says_nothing || known.is_some(),
             passed_on_this_code: failure.flaked || self.passed_on_this_code(failure),
             has_history: !before.is_empty(),

@@ -4,10 +4,11 @@ import { ChevronRight } from "lucide-react";
 import { Bar } from "../../components/charts/Bar.tsx";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
 import { ErrorMessage } from "../../components/ErrorMessage.tsx";
+import { ErrorTicket } from "../../components/ErrorTicket.tsx";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
 import { TestName } from "../../components/TestName.tsx";
 import { Time } from "../../components/Time.tsx";
-import { formatCount, formatDuration, formatShare, plural } from "../../lib/format.ts";
+import { formatCount, formatDuration, formatShare, plural, shortened } from "../../lib/format.ts";
 import { formatInterval, formatPercent, projectName, variantLabel } from "../../lib/insight.ts";
 
 const FLAKY: Column<FlakyTest>[] = [
@@ -72,6 +73,11 @@ const ERRORS: Column<ErrorCluster>[] = [
   },
   { header: "Count", cell: ({ count }) => formatCount(count) },
   { header: "Tests", cell: (error) => <ErrorTests error={error} />, className: "max-w-64" },
+  {
+    header: "Ticket",
+    className: "max-w-48",
+    cell: ({ project_id: project, fingerprint, issue, message }) => <ErrorTicket project={project} fingerprint={fingerprint} issue={issue} name={shortened(message)} none="–" />,
+  },
   { header: "First seen", cell: ({ first_seen }) => <Time iso={first_seen} />, className: "whitespace-nowrap", wide: true },
   { header: "Last seen", cell: ({ last_seen }) => <Time iso={last_seen} />, className: "whitespace-nowrap" },
 ];

@@ -5,8 +5,8 @@ import { Button } from "../../components/Button.tsx";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
 import { QuarantineBadge } from "../../components/QuarantineBadge.tsx";
 import { TestName } from "../../components/TestName.tsx";
+import { TicketLink } from "../../components/TicketLink.tsx";
 import { Time } from "../../components/Time.tsx";
-import { safeUrl } from "../../lib/format.ts";
 
 interface Props {
   rows: QuarantineEntry[];
@@ -58,17 +58,12 @@ function Test({ entry, many }: { entry: QuarantineEntry; many: boolean }) {
 }
 
 function Reason({ entry: { reason, ticket, owner } }: { entry: QuarantineEntry }) {
-  const url = safeUrl(ticket);
   return (
     <>
       <span className="break-words">{reason}</span>
       <span className="mt-0.5 flex flex-wrap gap-x-3 text-[13px] text-muted-foreground">
         <span>{owner ?? "No owner"}</span>
-        {ticket && (
-          <span className="min-w-0 truncate" title={ticket}>
-            {url ? <a href={url} target="_blank" rel="noreferrer" className="text-primary underline underline-offset-2">{url.split("/").filter(Boolean).at(-1)}</a> : ticket}
-          </span>
-        )}
+        {ticket && <span className="min-w-0 truncate"><TicketLink text={ticket} /></span>}
       </span>
     </>
   );

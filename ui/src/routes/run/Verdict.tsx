@@ -5,6 +5,7 @@ import { CircleAlert, CircleCheck, CircleDashed, CircleMinus, CloudOff, GitBranc
 import { useState } from "react";
 import { Badge, type Tone } from "../../components/Badge.tsx";
 import { Button } from "../../components/Button.tsx";
+import { ErrorTicket } from "../../components/ErrorTicket.tsx";
 import { ErrorBox } from "../../components/States.tsx";
 import { verdictQuery } from "../../insight-queries.ts";
 import { stripAnsi } from "../../lib/ansi.ts";
@@ -21,6 +22,9 @@ const STATES: Record<RunOutcome, { icon: LucideIcon; text: string }> = {
   regressions: { icon: CircleAlert, text: "text-failed" },
   pending: { icon: CircleDashed, text: "text-muted-foreground" },
 };
+
+/** What somebody may want a ticket for. */
+const OPEN: FailureVerdict[] = ["regression", "new_test_failing", "broken_on_base"];
 
 const LOOKS: Record<FailureVerdict, { icon: LucideIcon; tone: Tone }> = {
   regression: { icon: TrendingDown, tone: "bad" },
@@ -105,6 +109,7 @@ function Judged({ test, run }: { test: JudgedTest; run: RunDetail }) {
         </p>
         <p className="text-[13px] text-muted-foreground">{test.reason}</p>
         {message && <p className="truncate font-mono text-xs text-muted-foreground" title={message}>{message}</p>}
+        <ErrorTicket project={run.project_id} fingerprint={test.fingerprint} issue={test.issue} name={test.name} quiet={!OPEN.includes(test.verdict)} />
       </div>
       {ref !== undefined && <Button small look="ghost" aria-label={`Show the failure of ${test.name}`} onClick={open}>Show</Button>}
     </li>

@@ -5,8 +5,8 @@ import { useState, type ReactNode } from "react";
 import { Button } from "../../components/Button.tsx";
 import { QuarantineBadge } from "../../components/QuarantineBadge.tsx";
 import { QuarantineDialog, type QuarantineSubject } from "../../components/QuarantineDialog.tsx";
+import { TicketLink } from "../../components/TicketLink.tsx";
 import { Time } from "../../components/Time.tsx";
-import { safeUrl } from "../../lib/format.ts";
 import { useTeam } from "../../queries.ts";
 import { entryQuery } from "../../quarantine-queries.ts";
 import { Release } from "../quarantine/Release.tsx";
@@ -33,7 +33,7 @@ export function QuarantinePanel({ test, beside }: { test: TestDetail; beside: Re
             {entry?.reason}{" "}
             <span className="text-[13px] text-muted-foreground">
               {entry?.owner && <>{entry.owner} · </>}
-              {entry?.ticket && <><Ticket text={entry.ticket} /> · </>}
+              {entry?.ticket && <><TicketLink text={entry.ticket} /> · </>}
               counts again <Time iso={stay.expires_at} />
             </span>
           </p>
@@ -50,9 +50,4 @@ export function QuarantinePanel({ test, beside }: { test: TestDetail; beside: Re
       <Release entry={releasing} onClose={() => { setReleasing(undefined); }} />
     </>
   );
-}
-
-function Ticket({ text }: { text: string }) {
-  const url = safeUrl(text);
-  return url ? <a href={url} target="_blank" rel="noreferrer" className="text-primary underline underline-offset-2">{url.split("/").filter(Boolean).at(-1)}</a> : text;
 }

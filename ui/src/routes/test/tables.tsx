@@ -2,10 +2,11 @@ import type { TestError, TestSeries } from "@scaledtest/sdk";
 import { Link } from "@tanstack/react-router";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
 import { ErrorMessage } from "../../components/ErrorMessage.tsx";
+import { ErrorTicket } from "../../components/ErrorTicket.tsx";
 import { HistoryStrip } from "../../components/HistoryStrip.tsx";
 import { StateBadge } from "../../components/StateBadge.tsx";
 import { Time } from "../../components/Time.tsx";
-import { formatCount, formatDuration } from "../../lib/format.ts";
+import { formatCount, formatDuration, shortened } from "../../lib/format.ts";
 import { formatPercent, variantLabel } from "../../lib/insight.ts";
 
 const errorColumns = (project: string): Column<TestError>[] => [
@@ -15,6 +16,7 @@ const errorColumns = (project: string): Column<TestError>[] => [
     cell: (error) => <ErrorMessage projectId={project} error={error} />,
   },
   { header: "Failures", cell: ({ failures }) => formatCount(failures) },
+  { header: "Ticket", className: "max-w-48", cell: ({ fingerprint, issue, message }) => <ErrorTicket project={project} fingerprint={fingerprint} issue={issue} name={shortened(message)} none="–" /> },
   { header: "First seen", cell: ({ first_seen }) => <Time iso={first_seen} />, className: "whitespace-nowrap", wide: true },
   { header: "Last seen", cell: ({ last_seen }) => <Time iso={last_seen} />, className: "whitespace-nowrap" },
 ];

@@ -58,6 +58,7 @@ pub(super) const LISTS: &[List] = &[
     list("/api/v1/analytics/trends", "trends", Paging::Whole),
     list("/api/v1/auth/identities", "identities", Paging::Whole),
     list("/api/v1/auth/sessions", "sessions", Paging::Whole),
+    list("/api/v1/issues", "issues", Paging::Cursor(200)),
     list("/api/v1/projects", "projects", Paging::Whole),
     list("/api/v1/quarantine", "entries", Paging::Cursor(200)),
     list("/api/v1/reports", "reports", Paging::Cursor(100)),

@@ -6,13 +6,16 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs},
-        read_models::{History, WaitMin},
+        read_models::{History, Issues, WaitMin},
     },
 };
 use axum::{Json, extract::State};
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_domain::Scope;
-use scaledtest_projections::history::queries::{self, Group, Sort, Span, TestFilter, TestRow};
+use scaledtest_projections::{
+    history::queries::{self, Group, Sort, Span, TestFilter, TestRow},
+    issues::queries::tickets_of,
+};
 
 /// Days looked back without a start.
 const WINDOW: i64 = 30;
@@ -118,12 +121,15 @@ pub(super) async fn list_errors(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _: WaitMin<History>,
+    _: WaitMin<Issues>,
 ) -> Result<Json<dto::Errors>, ApiError> {
     caller.scope(Scope::Read)?;
     let (span, limit) = (span(&app, &pairs), limit(&pairs));
     let errors = queries::error_analysis(&app.db, caller.team()?, &narrow(&pairs), span, limit).await?;
+    let (now, ids) = (app.clock.now(), errors.iter().map(|error| (error.project_id, error.fingerprint)));
+    let mut tickets = tickets_of(&app.db, caller.team()?, &ids.collect::<Vec<_>>(), (now, now)).await?;
     let errors = errors.into_iter().map(|error| dto::ErrorCluster {
+        issue: tickets.remove(&(error.project_id, error.fingerprint)).map(Into::into),
         message: error.message,
         variants: error.variants,
         count: error.failures,

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, reason = "fields without a word are what their name says")]
 
-use crate::http::{quarantine::dto::Mode, renames::dto::Rename};
+use crate::http::{issues::dto::Open, quarantine::dto::Mode, renames::dto::Rename};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -214,6 +214,9 @@ pub struct ErrorOfTest {
     pub failures: i64,
     pub first_seen: DateTime<Utc>,
     pub last_seen: DateTime<Utc>,
+    /// The ticket that is open for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Open>,
 }
 
 /// A test, everywhere it runs.
@@ -350,6 +353,9 @@ pub struct ErrorCluster {
     /// In the window, at most 20.
     pub branches: Vec<String>,
     pub project_id: Uuid,
+    /// The ticket that is open for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Open>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -456,6 +462,10 @@ pub struct FailingTest {
     pub reason: String,
     /// Whether the test was in quarantine when the run took place; a failure of a new kind counts nevertheless.
     pub quarantined: bool,
+    /// The ticket that was open for this failure when the run took place; else, and then the verdict is as if there were none,
+    /// that which is open now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Open>,
     /// The error's id.
     pub fingerprint: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]

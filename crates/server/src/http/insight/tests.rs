@@ -6,7 +6,7 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, Pairs, PathId},
-        read_models::{History, Quarantine, WaitMin},
+        read_models::{History, Quarantine, Verdicts, WaitMin},
         renames::dto::Rename,
     },
 };
@@ -19,6 +19,7 @@ use scaledtest_projections::{
         queries::{self, Chosen, DurationShift, Of, Point, Sort, TestFilter, TestRow},
         seen::Seen,
     },
+    issues::queries::{Ticket, tickets_of},
     quarantine::queries::{Active, active_of},
 };
 use serde_json::json;
@@ -82,13 +83,15 @@ pub(super) async fn get_test(
     caller: Caller,
     PathId(id): PathId<TestId>,
     pairs: Pairs,
-    _: WaitMin<Quarantine>,
+    _: WaitMin<Verdicts>,
 ) -> Result<Json<dto::TestDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let wanted = (pairs.get("branch"), variant_id(&pairs)?);
     let found = queries::get_test(&app.db, caller.team()?, id.0, wanted).await?.ok_or_else(not_found)?;
     let first = found.series.first().ok_or_else(not_found)?.clone();
     let quarantined = active_of(&app.db, caller.team()?, &[first.id], app.clock.now()).await?;
+    let errors: Vec<_> = found.errors.iter().map(|error| (first.project_id, error.fingerprint)).collect();
+    let mut tickets = tickets_of(&app.db, caller.team()?, &errors, (app.clock.now(), app.clock.now())).await?;
     let renamed_from = queries::renames(&app.db, caller.team()?, Of::Target(first.id)).await?;
     Ok(Json(dto::TestDetail {
         id: first.id,
@@ -101,7 +104,11 @@ pub(super) async fn get_test(
         quarantine: quarantined.get(&first.id).map(in_quarantine),
         series: found.series.iter().map(series).collect(),
         chosen: found.chosen.map(chosen),
-        errors: found.errors.into_iter().map(error).collect(),
+        errors: found
+            .errors
+            .into_iter()
+            .map(|found| error(tickets.remove(&(first.project_id, found.fingerprint)), found))
+            .collect(),
         renamed_from: renamed_from.iter().map(Rename::from).collect(),
     }))
 }
@@ -280,8 +287,9 @@ fn duration_change(shift: DurationShift) -> dto::DurationChange {
     }
 }
 
-fn error(error: queries::ErrorOfTest) -> dto::ErrorOfTest {
+fn error(ticket: Option<Ticket>, error: queries::ErrorOfTest) -> dto::ErrorOfTest {
     dto::ErrorOfTest {
+        issue: ticket.map(Into::into),
         fingerprint: error.fingerprint,
         message: error.message,
         variants: error.variants,

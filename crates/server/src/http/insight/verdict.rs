@@ -6,7 +6,7 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, PathId},
-        read_models::{Quarantine, WaitMin},
+        read_models::{Verdicts, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -14,6 +14,7 @@ use scaledtest_domain::{RunId, Scope, TeamId};
 use scaledtest_insight::verdict::{RunOutcome, Verdict};
 use scaledtest_projections::{
     history::queries::{self, Failing},
+    issues::queries::{Ticket, tickets_of},
     reports::queries::get_run,
 };
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ pub(super) async fn get_run_verdict(
     State(app): State<AppState>,
     caller: Caller,
     PathId(id): PathId<RunId>,
-    _: WaitMin<Quarantine>,
+    _: WaitMin<Verdicts>,
 ) -> Result<Json<dto::RunVerdict>, ApiError> {
     caller.scope(Scope::Read)?;
     let not_found = || ApiError::not_found("run_not_found", "run not found");
@@ -50,8 +51,11 @@ pub(super) async fn get_run_verdict(
 /// The verdict of a run of a team, if it is there.
 pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
     let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
-    let run = get_run(&app.db, team, id).await?;
-    let complete = run.is_some_and(|run| run.is_complete(app.clock.now()));
+    let (run, now) = (get_run(&app.db, team, id).await?, app.clock.now());
+    let complete = run.as_ref().is_some_and(|run| run.is_complete(now));
+    let project = run.map(|run| run.project_id.0).unwrap_or_default();
+    let errors: Vec<_> = found.failing.iter().map(|failing| (project, failing.fingerprint)).collect();
+    let open = tickets_of(&app.db, team, &errors, (now, now)).await?;
     let mut counts: BTreeMap<&'static str, u64> = VERDICTS.into_iter().map(|verdict| (verdict, 0)).collect();
     for failing in &found.failing {
         *counts.entry(failing.verdict.as_str()).or_default() += 1;
@@ -71,22 +75,33 @@ pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Resul
             commit: base.commit,
             run_id: base.run_id,
         }),
-        tests: found.failing.into_iter().map(test).collect(),
+        tests: found
+            .failing
+            .into_iter()
+            .map(|failing| {
+                let later = open.get(&(project, failing.fingerprint)).filter(|_| failing.ticket.is_none()).cloned();
+                test(failing, later)
+            })
+            .collect(),
         truncated: found.truncated,
     }))
 }
 
-fn reason(failing: &Failing) -> String {
+fn reason(failing: &Failing, linked_later: bool) -> String {
     let reason = failing.verdict.reason();
+    if linked_later {
+        return format!("{reason} It was linked to a ticket after the run.");
+    }
     if failing.quarantined && failing.verdict.is_new_failure() {
         return format!("{reason} The test is quarantined, but failed in a way that was not seen before.");
     }
     reason
 }
 
-fn test(failing: Failing) -> dto::FailingTest {
+/// `later`: the ticket that is open now and was not when the run took place.
+fn test(failing: Failing, later: Option<Ticket>) -> dto::FailingTest {
     let (report, index) = failing.result;
-    let reason = reason(&failing);
+    let reason = reason(&failing, later.is_some());
     dto::FailingTest {
         test_id: failing.test_id,
         name: failing.name,
@@ -101,6 +116,7 @@ fn test(failing: Failing) -> dto::FailingTest {
         },
         reason,
         quarantined: failing.quarantined,
+        issue: failing.ticket.or(later).map(Into::into),
         fingerprint: failing.fingerprint,
         message: failing.message,
     }

@@ -84,7 +84,7 @@ pub(super) async fn upload_report(
     };
     let accepted = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
-    let shown = ["reports", "history", "quarantine", "gates"];
+    let shown = ["reports", "history", "quarantine", "issues", "gates"];
     let mut written = after_write(&app, accepted.position, &shown, prefer_async).await;
     let mut answer = answer(&app, &accepted);
     let is_visible = !prefer_async && !written.contains_key(ST_PROJECTION);

@@ -369,6 +369,7 @@ export interface ErrorVariant {
 export interface ErrorDetail {
   /** Of the first of its variants: the error's id. */
   fingerprint: string;
+  issue?: OpenIssue;
   project: ProjectRef;
   message: string;
   failures: number;

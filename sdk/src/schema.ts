@@ -2784,6 +2784,7 @@ export interface components {
             fingerprint: string;
             /** Format: date-time */
             first_seen: string;
+            issue?: components["schemas"]["OpenIssue"] | null;
             /** Format: date-time */
             last_seen: string;
             /** @description What the first of them said. */

@@ -140,3 +140,28 @@ async fn errors_of_others_and_of_nobody_are_not_found() {
     world.server.get(&world.token, "/api/v1/projects/shop/errors/mine").await.refused(404, "not_found");
     world.server.get(&eve.token, &format!("/api/v1/projects/shop/errors/{fingerprint}")).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_ticket_is_that_of_all_variants_of_an_error() {
+    let mut world = World::new().await;
+    world.run("main", "reserves", NEAR[0]).await;
+    world.run("main", "ships", NEAR[1]).await;
+    let error = world.error(&world.errors().await[0]["fingerprint"]).await;
+    let variants: Vec<Value> =
+        error["variants"].as_array().unwrap().iter().map(|variant| variant["fingerprint"].clone()).collect();
+    assert_eq!(variants.len(), 2);
+    let link = |variant: &Value, ticket| json!({"project": "shop", "fingerprint": variant, "ticket": ticket});
+    let post = async |body| world.server.post(&world.token, "/api/v1/issues", body).await;
+    let linked = post(link(&variants[1], "SHOP-7")).await.expect(201);
+    post(link(&variants[0], "SHOP-8")).await.refused(409, "already_linked");
+    for variant in &variants {
+        assert_eq!(world.error(variant).await["issue"]["id"], linked["id"]);
+    }
+    assert_eq!(world.errors().await[0]["issue"]["ticket"], "SHOP-7");
+    let listed = world.get("/issues").await;
+    assert_eq!(listed["issues"][0]["last_seen"], error["last_seen"], "by whichever variant");
+    for message in NEAR {
+        let run = world.run("main", "pays", message).await;
+        assert_eq!(run["verdict"]["counts"]["known_issue"], 1, "{run}");
+    }
+}

@@ -344,9 +344,10 @@ impl Judge<'_> {
 
     fn facts(&self, failure: &Failure) -> verdict::Facts {
         let until = self.until.timestamp();
-        let before: Vec<Observation> = self
-            .base
-            .observations(failure)
+        let infra = self.own.facts.mass(self.run) == Mass::Outage;
+        // What passed in the end, or failed with everything else, is judged without a look at its history.
+        let observations = if infra || failure.flaked { Vec::new() } else { self.base.observations(failure) };
+        let before: Vec<Observation> = observations
             .into_iter()
             .filter(|(run, seen)| *run != self.run && seen.at <= until)
             .map(|(_, seen)| seen)
@@ -361,7 +362,7 @@ impl Judge<'_> {
                 && (says_nothing || seen.fingerprint.is_some_and(|kind| kinds.contains(&kind)))
         });
         verdict::Facts {
-            infra: self.own.facts.mass(self.run) == Mass::Outage,
+            infra,
             // What passed in the end needs no excuse.
             quarantined: !failure.flaked && self.quarantined.contains(&failure.test_id),
             known_issue: !failure.flaked && self.tickets.contains_key(&failure.fingerprint),

@@ -2,6 +2,7 @@ import { ApiError, type ErrorDetail, type ErrorVariant } from "@scaledtest/sdk";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Navigate, useParams } from "@tanstack/react-router";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
+import { ErrorTicket } from "../../components/ErrorTicket.tsx";
 import { Section } from "../../components/Section.tsx";
 import { ErrorBox, Skeleton } from "../../components/States.tsx";
 import { TestName } from "../../components/TestName.tsx";
@@ -9,7 +10,7 @@ import { Time } from "../../components/Time.tsx";
 import { useTitle } from "../../hooks.ts";
 import { errorQuery } from "../../insight-queries.ts";
 import { stripAnsi } from "../../lib/ansi.ts";
-import { formatCount, plural } from "../../lib/format.ts";
+import { formatCount, plural, shortened } from "../../lib/format.ts";
 import { NotFound } from "../NotFound.tsx";
 
 /** One error: what it says, when and where it was seen, and its variants. */
@@ -63,11 +64,12 @@ function Page({ error }: { error: ErrorDetail }) {
 
 function Facts({ error }: { error: ErrorDetail }) {
   return (
-    <dl className="panel mb-6 grid grid-cols-2 gap-x-6 gap-y-3 px-4 py-3 sm:grid-cols-[repeat(3,auto)_minmax(0,1fr)]">
+    <dl className="panel mb-6 grid grid-cols-2 gap-x-6 gap-y-3 px-4 py-3 sm:grid-cols-[repeat(4,auto)_minmax(0,1fr)]">
       <div><dt className="text-[13px] text-muted-foreground">Failures</dt><dd>{formatCount(error.failures)}</dd></div>
       <div><dt className="text-[13px] text-muted-foreground">First seen</dt><dd><Time iso={error.first_seen} /></dd></div>
       <div><dt className="text-[13px] text-muted-foreground">Last seen</dt><dd><Time iso={error.last_seen} /></dd></div>
-      <div className="min-w-0"><dt className="text-[13px] text-muted-foreground">Branches</dt><dd className="break-words">{error.branches.join(", ")}</dd></div>
+      <div className="min-w-0"><dt className="text-[13px] text-muted-foreground">Ticket</dt><dd><ErrorTicket project={error.project.id} fingerprint={error.fingerprint} issue={error.issue} name={shortened(error.message)} none="–" /></dd></div>
+      <div className="col-span-2 min-w-0 sm:col-span-1"><dt className="text-[13px] text-muted-foreground">Branches</dt><dd className="break-words">{error.branches.join(", ")}</dd></div>
     </dl>
   );
 }

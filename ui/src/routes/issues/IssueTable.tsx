@@ -1,4 +1,5 @@
 import type { Issue } from "@scaledtest/sdk";
+import { Link } from "@tanstack/react-router";
 import { Button } from "../../components/Button.tsx";
 import { DataTable, type Column } from "../../components/DataTable.tsx";
 import { TicketLink } from "../../components/TicketLink.tsx";
@@ -19,7 +20,7 @@ interface Props {
 export function IssueTable({ rows, stale, may, many, onChange, onClose }: Props) {
   const columns: Column<Issue>[] = [
     { header: "Ticket", className: "max-w-64 min-w-36", cell: (issue) => <Ticket issue={issue} many={many} /> },
-    { header: "Error", className: "max-w-0 w-1/2", cell: ({ message }) => <Message text={message} /> },
+    { header: "Error", className: "max-w-0 w-1/2", cell: (issue) => <Message issue={issue} /> },
     { header: "Last seen", className: "whitespace-nowrap text-[13px]", cell: ({ last_seen: seen }) => (seen ? <Time iso={seen} /> : "–") },
     { header: "Linked", className: "whitespace-nowrap text-[13px]", cell: ({ linked_at }) => <Time iso={linked_at} />, wide: true },
     { header: "Counts again", className: "whitespace-nowrap text-[13px]", cell: (issue) => <End issue={issue} /> },
@@ -49,10 +50,19 @@ function Ticket({ issue: { ticket, note, project }, many }: { issue: Issue; many
   );
 }
 
-function Message({ text }: { text: string }) {
+function Message({ issue: { message: text, project, fingerprint } }: { issue: Issue }) {
   if (text === "") return <span className="text-muted-foreground">Every report with it was deleted.</span>;
   const message = stripAnsi(text);
-  return <p className="line-clamp-3 font-mono text-[12.5px] break-words whitespace-pre-line" title={message}>{message}</p>;
+  return (
+    <Link
+      to="/errors/$projectId/$fingerprint"
+      params={{ projectId: project.id, fingerprint }}
+      title={message}
+      className="line-clamp-3 font-mono text-[12.5px] break-words whitespace-pre-line underline-offset-2 hover:underline"
+    >
+      {message}
+    </Link>
+  );
 }
 
 function End({ issue }: { issue: Issue }) {

@@ -394,6 +394,9 @@ pub struct ErrorDetail {
     /// Of the first of its variants: the error's id.
     pub fingerprint: Uuid,
     pub project: Project,
+    /// The ticket that is open for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issue: Option<Open>,
     /// What the first of them said.
     pub message: String,
     pub failures: i64,

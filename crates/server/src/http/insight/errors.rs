@@ -6,12 +6,12 @@ use crate::{
     http::{
         error::{ApiError, ErrorBody},
         extract::{Caller, PathIds},
-        read_models::{History, WaitMin},
+        read_models::{Issues, WaitMin},
     },
 };
 use axum::{Json, extract::State};
 use scaledtest_domain::Scope;
-use scaledtest_projections::{history::queries, reports::queries::find_project};
+use scaledtest_projections::{history::queries, issues::queries::tickets_of, reports::queries::find_project};
 use uuid::Uuid;
 
 /// Read an error
@@ -25,7 +25,7 @@ pub(super) async fn get_error(
     State(app): State<AppState>,
     caller: Caller,
     PathIds(project, fingerprint): PathIds<String, Uuid>,
-    _: WaitMin<History>,
+    _: WaitMin<Issues>,
 ) -> Result<Json<dto::ErrorDetail>, ApiError> {
     caller.scope(Scope::Read)?;
     let team = caller.team()?;
@@ -33,9 +33,12 @@ pub(super) async fn get_error(
     let project = find_project(&app.db, team, &project).await?.ok_or_else(not_found)?;
     let found = queries::get_error(&app.db, team, project.id.0, fingerprint).await?.ok_or_else(not_found)?;
     let queries::ErrorDetail { error, variants, tests } = found;
+    let (id, now) = ((project.id.0, error.fingerprint), app.clock.now());
+    let issue = tickets_of(&app.db, team, &[id], (now, now)).await?.remove(&id);
     Ok(Json(dto::ErrorDetail {
         fingerprint: error.fingerprint,
         project: dto::Project { id: project.id.0, name: project.name },
+        issue: issue.map(Into::into),
         message: error.message,
         failures: error.failures,
         branches: error.branches,

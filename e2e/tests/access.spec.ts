@@ -218,7 +218,7 @@ test("the owner of the instance finds, disables and helps people, and reads the 
   await test.step("find", async () => {
     await signIn(page, owner);
     await page.locator("#nav-admin").click();
-    for (const name of ["Users", "Teams", "Audit Log", "Storage", "Settings"]) await expect(page.getByRole("heading", { name })).toBeVisible();
+    for (const name of ["Users", "Teams", "Audit Log", "Storage", "Settings"]) await expect(page.getByRole("heading", { name, level: 2 })).toBeVisible();
     await page.getByLabel("Search users").fill(account.email);
     await expect(page).toHaveURL(/user=/);
     await expect(row).toBeVisible();

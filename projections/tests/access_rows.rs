@@ -15,7 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use support::*;
+use support::{replay::replayed_alike, *};
 
 /// What somebody does; numbers stand for things.
 #[derive(Debug, Clone)]
@@ -274,28 +274,5 @@ fn item(stream: StreamId, n: u64, event: Event) -> Item {
 
 #[test]
 fn one_batch_equals_some_equals_one_by_one() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::cell::Cell::new(0_u32);
-    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
-    let histories = (proptest::collection::vec(op(), 1..60), 2..9_usize);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&histories, |(ops, size)| {
-        let case = cases.replace(cases.get() + 1);
-        let items = history(ops);
-        let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
-        for name in ["access", "audit"] {
-            let (one, some, all) = runtime.block_on(async {
-                let one = applied(&database.pool, name, &format!("{name}_one{case}"), &one).await;
-                let some = applied(&database.pool, name, &format!("{name}_some{case}"), &some).await;
-                let all = applied(&database.pool, name, &format!("{name}_all{case}"), &[&items]).await;
-                (one, some, all)
-            });
-            prop_assert_eq!(&one, &some);
-            prop_assert_eq!(&one, &all);
-        }
-        Ok(())
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
+    replayed_alike(&["access", "audit"], 48, op(), history);
 }

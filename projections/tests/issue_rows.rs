@@ -14,7 +14,7 @@ use scaledtest_domain::{
 };
 use scaledtest_projections::Item;
 use std::collections::BTreeMap;
-use support::*;
+use support::{replay::replayed_alike, *};
 use uuid::Uuid;
 
 /// What happens; numbers stand for teams and errors.
@@ -104,25 +104,5 @@ async fn events_become_these_rows() {
 
 #[test]
 fn one_batch_equals_some_equals_one_by_one() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::cell::Cell::new(0_u32);
-    let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
-    let histories = (proptest::collection::vec(op(), 1..40), 2..9_usize);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&histories, |(ops, size)| {
-        let case = cases.replace(cases.get() + 1);
-        let items = history(ops);
-        let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
-        let (one, some, all) = runtime.block_on(async {
-            let one = applied(&database.pool, "issues", &format!("one{case}"), &one).await;
-            let some = applied(&database.pool, "issues", &format!("some{case}"), &some).await;
-            (one, some, applied(&database.pool, "issues", &format!("all{case}"), &[&items]).await)
-        });
-        prop_assert_eq!(&one, &some);
-        prop_assert_eq!(&one, &all);
-        Ok(())
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
+    replayed_alike(&["issues"], 32, op(), history);
 }

@@ -506,23 +506,7 @@ async fn gates_become_these_rows() {
 
 #[test]
 fn gates_are_the_same_however_they_are_replayed() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::sync::atomic::AtomicU32::new(0);
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
-    let acts = proptest::collection::vec((0..15_u8, 0..2_u8, 0..3_u8), 1..20);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&acts, |acts| {
-        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let items: Vec<Item> = acts.into_iter().enumerate().map(|(i, act)| gate_item(i, act)).collect();
-        runtime.block_on(async {
-            let one: Vec<_> = items.chunks(1).collect();
-            let one = applied(&database.pool, "gates", &format!("one{case}"), &one).await;
-            let all = applied(&database.pool, "gates", &format!("all{case}"), &[&items]).await;
-            prop_assert_eq!(&one, &all);
-            Ok(())
-        })
+    replayed_alike(&["gates"], 24, (0..15_u8, 0..2_u8, 0..3_u8), |acts| {
+        acts.into_iter().enumerate().map(|(i, act)| gate_item(i, act)).collect()
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }

@@ -30,9 +30,12 @@ function subscribe(onChange: () => void): () => void {
 /** Follows the system's preference from now on, until the person makes a choice. */
 export function followSystemTheme(): void {
   const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", () => {
+  const follow = () => {
     if (stored() === null) apply(system.matches ? "dark" : "light");
-  });
+  };
+  system.addEventListener("change", follow);
+  // It may have changed since the page was first painted.
+  follow();
 }
 
 /** The theme, and the way to choose the other one. */

@@ -1,12 +1,16 @@
 //! Histories that are applied to fresh tables, batch by batch.
 
-use super::result;
+use super::{applied, database, result};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use scaledtest_domain::{
     Commit, CommitId, Event, ReportId, StreamId, UploadId,
     events::{report, rollup::Rolled},
     report::{Status, TestResult, decode_chunk},
 };
-use scaledtest_projections::{Body, history::Digest};
+use scaledtest_projections::{Body, Item, history::Digest};
 use std::sync::Arc;
 
 /// What failures say, and where: near and far, in one place and in two; the second is near to the first and the third.
@@ -63,4 +67,35 @@ pub fn digested(ingested: &report::Ingested, body: &Body) -> Body {
     let pieces = digest.with_only(&[rolled]).encode().unwrap();
     let read = Digest::decode(&pieces.into_iter().map(Into::into).collect::<Vec<_>>()).unwrap();
     Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
+}
+
+/// Whatever acts there were, their items come to the same rows of these projections in one batch, in some, and one by one.
+pub fn replayed_alike<S: Strategy>(
+    projections: &[&str],
+    cases: u32,
+    act: S,
+    items: impl Fn(Vec<S::Value>) -> Vec<Item>,
+) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(database());
+    let ran = std::cell::Cell::new(0_u32);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let histories = (proptest::collection::vec(act, 1..40), 2..9_usize);
+    let outcome = TestRunner::new(config).run(&histories, |(acts, size)| {
+        let case = ran.replace(ran.get() + 1);
+        let items = items(acts);
+        let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
+        for name in projections {
+            let rows = |schema: &str, batches: &[&[Item]]| {
+                runtime.block_on(applied(&database.pool, name, &format!("{name}_{schema}{case}"), batches))
+            };
+            let one = rows("one", &one);
+            prop_assert_eq!(&one, &rows("some", &some));
+            prop_assert_eq!(&one, &rows("all", &[&items]));
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
 }

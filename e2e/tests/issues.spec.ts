@@ -53,6 +53,11 @@ test("an error is linked to a ticket where it failed, excuses the next run, and 
     await expect(errors.getByRole("link", { name: "SHOP-7" })).toBeVisible();
     await errors.scrollIntoViewIfNeeded();
     await inspect(page, "analytics-issues");
+    await errors.getByRole("row").filter({ hasText: "SHOP-7" }).getByRole("link").first().click();
+    await expect(page.getByRole("heading", { level: 1 })).toContainText("Cannot read properties of undefined");
+    await expect(page.getByRole("link", { name: "SHOP-7" })).toBeVisible();
+    await expect(page.getByRole("table", { name: "Tests" }).getByRole("link", { name: BROKEN })).toBeVisible();
+    await inspect(page, "error");
   });
 
   await test.step("it is listed, changed, closed, and listed as such", async () => {

@@ -9,6 +9,7 @@ pub mod audit;
 mod batch;
 mod checkpoint;
 pub mod copy;
+mod cursor;
 mod drive;
 mod feed;
 mod fresh;

@@ -6,8 +6,8 @@ mod support;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use scaledtest_domain::{
-    Actor, Commit, CommitId, Event, InstanceRole, InvitationId, Kind, ProjectId, PublisherId, RunId, Scope, ShareId,
-    StreamId, TeamId, TeamRole, TokenId, UserId,
+    Actor, Commit, Event, InstanceRole, InvitationId, Kind, ProjectId, PublisherId, RunId, Scope, ShareId, StreamId,
+    TeamId, TeamRole, TokenId, UserId,
     events::{invitation, publisher, share, team, token, user},
 };
 use scaledtest_projections::Item;
@@ -253,23 +253,9 @@ fn history(ops: Vec<Op>) -> Vec<Item> {
 }
 
 fn item(stream: StreamId, n: u64, event: Event) -> Item {
-    let commit = Commit {
-        v: Commit::envelope_version(),
-        commit: CommitId::derived(&[&n.to_be_bytes()]),
-        cmd: scaledtest_domain::CommandId::derived(&[&n.to_be_bytes()]),
-        req: None,
-        team: stream.team,
-        kind: stream.kind,
-        id: stream.id,
-        version: 0,
-        prev: None,
-        at: start() + TimeDelta::seconds(n.try_into().unwrap()),
-        actor: [Actor::User(person(0)), Actor::Token(TokenId::derived(&[&[0, 0]])), Actor::System][(n % 3) as usize],
-        corr: None,
-        cause: None,
-        events: vec![event.encode().unwrap()],
-    };
-    Item::new(n, Arc::new(commit), vec![event])
+    let actor = [Actor::User(person(0)), Actor::Token(TokenId::derived(&[&[0, 0]])), Actor::System][(n % 3) as usize];
+    let commit = commit(stream, n, start() + TimeDelta::seconds(n.try_into().unwrap()), &event);
+    Item::new(n, Arc::new(Commit { actor, ..commit }), vec![event])
 }
 
 #[test]

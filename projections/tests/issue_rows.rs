@@ -98,8 +98,7 @@ async fn events_become_these_rows() {
         Op::DeleteTeam(1),
     ];
     let tables = applied(&database.pool, "issues", "rows", &[&history(ops)]).await;
-    let text: Vec<String> = tables.iter().map(|(table, rows)| format!("{table}\n  {}", rows.join("\n  "))).collect();
-    insta::assert_snapshot!("issues", text.join("\n"));
+    insta::assert_snapshot!("issues", render(&tables));
 }
 
 #[test]

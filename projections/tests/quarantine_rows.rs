@@ -123,8 +123,7 @@ async fn events_become_these_rows() {
         Op::DeleteTeam(1),
     ];
     let tables = applied(&database.pool, "quarantine", "rows", &[&history(ops)]).await;
-    let text: Vec<String> = tables.iter().map(|(table, rows)| format!("{table}\n  {}", rows.join("\n  "))).collect();
-    insta::assert_snapshot!("quarantine", text.join("\n"));
+    insta::assert_snapshot!("quarantine", render(&tables));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 export { ScaledTest } from "./client.ts";
 export type { ClientOptions } from "./connection.ts";
 export { ApiError } from "./error.ts";
+export type * from "./errors.ts";
 export type * from "./gates.ts";
 export type * from "./insight.ts";
 export type * from "./issues.ts";

@@ -1,6 +1,6 @@
 //! Questions about known issues. Errors and their projects are named as `history` knows them.
 
-use crate::history::queries::QueryError;
+use crate::{cursor, history::queries::QueryError};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{IssueId, ProjectId, TeamId};
 use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
@@ -160,8 +160,8 @@ const COLUMNS: &str = "select issue.id, issue.ticket, issue.note, issue.expires_
     (select max(newest.at) from history.error member cross join lateral \
        (select at from history.failure where failure.project_id = member.project_id and failure.fingerprint = member.fingerprint \
         order by at desc limit 1) newest \
-     where member.project_id = issue.project_id and member.cluster_id = error.cluster_id) as last_seen, issue.user_id, issue.linked_at, issue.changed_at, issue.changed_by, \
-    issue.closed_at, issue.closed_by";
+     where member.project_id = issue.project_id and member.cluster_id = error.cluster_id) as last_seen, \
+    issue.user_id, issue.linked_at, issue.changed_at, issue.changed_by, issue.closed_at, issue.closed_by";
 const TABLES: &str = " from issues.issue left join history.project on project.id = issue.project_id \
     left join history.error on error.project_id = issue.project_id and error.fingerprint = issue.fingerprint";
 
@@ -195,22 +195,13 @@ pub async fn list_issues(
     query.push(TABLES);
     push(&mut query, team, filter, now);
     if let Some(cursor) = cursor {
-        let (at, id) = place(cursor).ok_or(QueryError::Cursor)?;
+        let (at, id) = cursor::decode(cursor)?;
         query.push(" and (issue.linked_at, issue.id) < (").push_bind(at).push(", ").push_bind(id).push(")");
     }
     query.push(" order by issue.linked_at desc, issue.id desc limit ").push_bind(i64::from(limit) + 1);
     let mut rows: Vec<Issue> = query.build_query_as().fetch_all(pool).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more);
-    let next = next.map(|last| format!("{}_{}", last.linked_at.timestamp_micros(), last.ticket.id));
+    let next = cursor::cut(&mut rows, limit, |row| (row.linked_at, row.ticket.id));
     Ok((rows, total, next))
-}
-
-/// Where a page begins: microseconds since the epoch, and the id.
-fn place(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
-    let (at, id) = cursor.split_once('_')?;
-    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, Uuid::try_parse(id).ok()?))
 }
 
 fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &Filter, now: DateTime<Utc>) {

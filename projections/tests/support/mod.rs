@@ -21,6 +21,7 @@ use scaledtest_eventlog::{CommandMeta, EventLog};
 use scaledtest_projections::{Fresh, Item, Positions, Projection, Runner, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -365,7 +366,13 @@ pub fn projection(name: &str) -> Arc<dyn Projection> {
 
 /// The `n`th commit of a log, by nobody.
 pub fn item(stream: StreamId, n: u64, event: Event) -> Item {
-    let commit = Commit {
+    let commit = commit(stream, n, start() + TimeDelta::seconds(n.try_into().unwrap()), &event);
+    Item::new(n, Arc::new(commit), vec![event])
+}
+
+/// A commit of one event, by the system.
+pub fn commit(stream: StreamId, n: u64, at: DateTime<Utc>, event: &Event) -> Commit {
+    Commit {
         v: Commit::envelope_version(),
         commit: CommitId::derived(&[&n.to_be_bytes()]),
         cmd: CommandId::derived(&[&n.to_be_bytes()]),
@@ -375,13 +382,24 @@ pub fn item(stream: StreamId, n: u64, event: Event) -> Item {
         id: stream.id,
         version: 0,
         prev: None,
-        at: start() + TimeDelta::seconds(n.try_into().unwrap()),
+        at,
         actor: Actor::System,
         corr: None,
         cause: None,
         events: vec![event.encode().unwrap()],
-    };
-    Item::new(n, Arc::new(commit), vec![event])
+    }
+}
+
+/// Tables as text, for snapshots.
+pub fn render(tables: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = String::new();
+    for (table, rows) in tables {
+        let _ = writeln!(text, "{table}");
+        for row in rows {
+            let _ = writeln!(text, "  {row}");
+        }
+    }
+    text
 }
 
 /// Applies batches to fresh tables of a projection and says what is in them.

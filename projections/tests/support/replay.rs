@@ -6,7 +6,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use scaledtest_domain::{
-    Commit, CommitId, Event, ReportId, StreamId, UploadId,
+    ReportId, UploadId,
     events::{report, rollup::Rolled},
     report::{Status, TestResult, decode_chunk},
 };
@@ -32,25 +32,6 @@ pub fn fails_with(result: &mut TestResult, said: usize, time: usize) {
         result.message = Some(if message.is_empty() { String::new() } else { format!("{message} after {time} ms") });
         result.trace = Some(trace.to_owned());
         result.attempts.clear();
-    }
-}
-
-pub fn commit(stream: StreamId, n: u64, at: chrono::DateTime<chrono::Utc>, event: &Event) -> Commit {
-    Commit {
-        v: Commit::envelope_version(),
-        commit: CommitId::derived(&[&n.to_be_bytes()]),
-        cmd: scaledtest_domain::CommandId::derived(&[&n.to_be_bytes()]),
-        req: None,
-        team: stream.team,
-        kind: stream.kind,
-        id: stream.id,
-        version: 0,
-        prev: None,
-        at,
-        actor: scaledtest_domain::Actor::System,
-        corr: None,
-        cause: None,
-        events: vec![event.encode().unwrap()],
     }
 }
 

@@ -100,11 +100,10 @@ struct Ingestion {
 
 impl Ingestion {
     fn run(self) -> Result<Accepted, ApiError> {
-        // What waits for the database, and what the processor does beside, is begun first and asked for when it is needed.
+        // What waits for the database is begun first and asked for when it is needed.
         let retention = AbortOnDropHandle::new(self.handle.spawn(retention(Arc::clone(&self.app), self.upload.team)));
-        let hash = self.hash();
+        let hash = Hash16::of(&self.document);
         let (document, envelope) = formats::open(&self.document, formats::Limits::default()).map_err(unreadable)?;
-        let hash = self.handle.block_on(hash).map_err(|error| ApiError::internal(&error))?;
         let (project, project_name) = self.project(&envelope);
         let request = params::fingerprint(&self.upload.pairs, hash);
         let identity = identity::Identity {
@@ -156,12 +155,6 @@ impl Ingestion {
             .or(tool)
             .unwrap_or("default");
         (ProjectId::derived(&[self.upload.team.0.as_bytes(), name.as_bytes()]), name.to_owned())
-    }
-
-    /// Hashes the document, beside the first look at it.
-    fn hash(&self) -> tokio::task::JoinHandle<Hash16> {
-        let document = Arc::clone(&self.document);
-        self.handle.spawn_blocking(move || Hash16::of(&document))
     }
 
     fn meta(&self, command: CommandId, request: Option<Hash16>, at: DateTime<Utc>) -> CommandMeta {

@@ -160,11 +160,11 @@ pub async fn get_error(
        where project_id = $1 and fingerprint = $2 and team_id = $3)";
     let error = format!(
         "with {own}, often as (
-           select slice.branch, sum(error_quarter.failures) as failures
+           select slice.branch, sum(error_day.failures) as failures
            from e join history.error kind using (project_id, cluster_id)
            join history.slice on slice.project_id = e.project_id
-           join history.error_quarter on error_quarter.project_id = e.project_id and error_quarter.slice_id = slice.id
-             and error_quarter.fingerprint = kind.fingerprint
+           join history.error_day on error_day.project_id = e.project_id and error_day.slice_id = slice.id
+             and error_day.fingerprint = kind.fingerprint
            group by slice.branch
          ) select e.cluster_id as fingerprint, e.project_id, error.message, times.variants,
                   (select sum(failures)::bigint from ({TESTS}) tests) as failures, (select count(*) from ({TESTS}) tests) as tests,

@@ -1,6 +1,9 @@
 //! Stays, one by one.
 
-use crate::history::queries::{QueryError, push_target};
+use crate::{
+    cursor,
+    history::queries::{QueryError, push_target},
+};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{
     QuarantineId, TeamId,
@@ -155,22 +158,14 @@ pub async fn list_entries(
     query.push(TABLES);
     push(&mut query, team, filter, now);
     if let Some(cursor) = cursor {
-        let (at, id) = place(cursor).ok_or(QueryError::Cursor)?;
+        let (at, id) = cursor::decode(cursor)?;
         query.push(" and (entry.ends_at, entry.id) ").push(compare).push(" (");
         query.push_bind(at).push(", ").push_bind(id).push(")");
     }
     query.push(" ").push(order).push(" limit ").push_bind(i64::from(limit) + 1);
     let mut rows: Vec<Entry> = query.build_query_as().fetch_all(pool).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|last| format!("{}_{}", last.ends_at.timestamp_micros(), last.id));
+    let next = cursor::cut(&mut rows, limit, |row| (row.ends_at, row.id));
     Ok((rows, total, next))
-}
-
-/// Where a page begins: microseconds since the epoch, and the id.
-fn place(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
-    let (at, id) = cursor.split_once('_')?;
-    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, Uuid::try_parse(id).ok()?))
 }
 
 fn push(query: &mut QueryBuilder<Postgres>, team: TeamId, filter: &Filter, now: DateTime<Utc>) {

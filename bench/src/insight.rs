@@ -181,7 +181,7 @@ async fn drop_month(server: &Server, rows: &mut Vec<Row>) -> anyhow::Result<()> 
     .await?;
     let started = Instant::now();
     let mut tx = conn.begin().await?;
-    reports.apply(&mut tx, &parts.into_iter().map(dropped).collect::<Vec<_>>()).await?;
+    reports.applier().apply(&mut tx, &parts.into_iter().map(dropped).collect::<Vec<_>>()).await?;
     tx.commit().await?;
     let name = format!("dropping {} days ({results} results)", WEEKS * 7);
     rows.push(Row::absolute(&name, started.elapsed().as_secs_f64(), "s", Target::AtMost(0.5)));

@@ -15,7 +15,10 @@ use scaledtest_domain::{
     events::report::{self, Ingested},
 };
 use scaledtest_eventlog::{ChunkError, EventLog, Follow, LogError, Recorded};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -33,6 +36,9 @@ const RESULT_BYTES: usize = 100;
 /// Batches of decoded commits, in order. Ends with the failure that stopped it.
 pub(crate) struct Feed {
     batches: mpsc::Receiver<Result<Batch, Failure>>,
+    /// Commits that were read and not handed over yet, of those that change something.
+    ahead: Arc<AtomicUsize>,
+    fresh: Fresh,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -55,13 +61,29 @@ impl Feed {
             budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
             rollups: Rollups::default(),
         });
-        let task = tokio::spawn(fill(decoder.items(after), level, sender));
-        Self { batches, _task: AbortOnDropHandle::new(task) }
+        let ahead = Arc::new(AtomicUsize::new(0));
+        let counted = {
+            let ahead = ahead.clone();
+            decoder.items(after).inspect(move |item| {
+                ahead.fetch_add(item.as_ref().map_or(0, Item::changes), Ordering::Relaxed);
+            })
+        };
+        let task = tokio::spawn(fill(counted, level, sender));
+        Self { batches, ahead, fresh: fresh.clone(), _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Whether more that changes something was read already, or will soon be there.
+    pub fn is_more_coming(&self) -> bool {
+        self.ahead.load(Ordering::Relaxed) > 0 || self.fresh.is_coming()
     }
 
     /// The next batch: at least one commit. `None` after the failure.
     pub async fn next(&mut self) -> Option<Result<Batch, Failure>> {
-        self.batches.recv().await
+        let batch = self.batches.recv().await;
+        if let Some(Ok(batch)) = &batch {
+            self.ahead.fetch_sub(batch.items.iter().map(Item::changes).sum(), Ordering::Relaxed);
+        }
+        batch
     }
 }
 
@@ -168,6 +190,7 @@ impl Decoder {
             return Ok(item);
         }
         match item.commit.decode_events() {
+            Ok(events) if !events.iter().any(|event| self.projection.wants(event)) => return Ok(item),
             Ok(events) => item.events = events,
             Err(error) => item.poison = Some(error.to_string()),
         }

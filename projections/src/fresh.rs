@@ -4,7 +4,10 @@
 use scaledtest_domain::{UploadId, events::report::Chunks, report::TestResult};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Bytes of documents whose results are kept, at most.
@@ -22,7 +25,18 @@ pub struct FreshResults {
 #[derive(Debug, Clone)]
 pub struct Fresh {
     kept: Arc<Mutex<VecDeque<Kept>>>,
+    coming: Arc<AtomicUsize>,
     takers: usize,
+}
+
+/// An upload that is on its way into the log, until this is dropped.
+#[derive(Debug)]
+pub struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -46,7 +60,18 @@ impl Fresh {
     pub const LARGEST: usize = 2 * 1024 * 1024;
 
     fn for_takers(takers: usize) -> Self {
-        Self { kept: Arc::default(), takers }
+        Self { kept: Arc::default(), coming: Arc::default(), takers }
+    }
+
+    /// An upload will soon be in the log: what follows from those before it can wait until it is there.
+    pub fn announce(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(&self.coming))
+    }
+
+    /// Whether an upload is on its way.
+    pub(crate) fn is_coming(&self) -> bool {
+        self.coming.load(Ordering::Relaxed) > 0
     }
 
     /// Keeps the results of an upload whose chunks are in the log.

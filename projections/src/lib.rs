@@ -29,9 +29,9 @@ mod session;
 mod status;
 pub mod storage;
 
-pub use fresh::{Fresh, FreshResults};
+pub use fresh::{Coming, Fresh, FreshResults};
 pub use positions::Positions;
-pub use projection::{ApplyError, Body, Item, Projection};
+pub use projection::{Applier, ApplyError, Body, Item, Projection, Settle};
 pub use rebuild::{Progress, RebuildError, Rebuilt, rebuild};
 pub use rewind::notice_rewind;
 pub use runner::{Runner, Setup};

@@ -24,6 +24,12 @@ pub trait Projection: Send + Sync + 'static {
     /// The kinds of aggregates whose commits it wants to see. Others only move its position.
     fn kinds(&self) -> &'static [Kind];
 
+    /// Whether an event of these kinds changes its rows. A commit without one only moves its position, which costs no transaction.
+    fn wants(&self, event: &Event) -> bool {
+        let _ = event;
+        true
+    }
+
     /// Whether it wants the results of a report, not only the event that names them.
     fn needs_bodies(&self) -> bool;
 
@@ -47,13 +53,45 @@ pub trait Projection: Send + Sync + 'static {
         true
     }
 
+    /// What changes its rows: one for each that follows the log, because it may remember what it wrote.
+    fn applier(&self) -> Box<dyn Applier>;
+}
+
+/// Changes the rows of a projection. It is the only one that does, for as long as it lives; after a transaction that failed
+/// there is a new one.
+pub trait Applier: Send {
     /// Changes the rows. Runs in the transaction that also moves the position.
     ///
-    /// Applying a batch must come to the same rows as applying its items one by one.
+    /// Once all is settled, applying a batch must have come to the same rows as applying its items one by one.
     ///
     /// # Errors
     /// [`ApplyError::Data`] when an item can never be applied, [`ApplyError::Database`] for all else.
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>>;
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>>;
+
+    /// Writes what applying has left for later. Runs in the same transaction, after it.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    fn settle<'a>(&'a mut self, conn: &'a mut PgConnection, how: Settle) -> BoxFuture<'a, Result<(), ApplyError>> {
+        let _ = (conn, how);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Whether nothing is left for later, as far as it knows: a new one may have to look.
+    fn is_settled(&self) -> bool {
+        true
+    }
+}
+
+/// How much of what was left for later is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// Everything: nothing else is to be done.
+    All,
+    /// What would be lost if the process ended. What follows from that can wait: more will change it soon.
+    Facts,
+    /// What there is no room for: nobody reads the tables, and if the process ends they are thrown away.
+    Overflow,
 }
 
 /// A commit, decoded.
@@ -147,6 +185,11 @@ impl Item {
             _ => 0,
         });
         results.sum()
+    }
+
+    /// 1 if it changes something, else 0.
+    pub(crate) fn changes(&self) -> usize {
+        usize::from(!self.events.is_empty())
     }
 
     /// Roughly how many rows it becomes.

@@ -7,8 +7,8 @@
 use crate::checkpoint::{self, Checkpoint, Wish};
 use crate::session::{self, Failure, Lock};
 use crate::{
-    Fresh, Projection,
-    drive::{self, Poison},
+    Fresh, Projection, Settle,
+    drive::{Driver, Poison},
     feed::Feed,
     schema,
 };
@@ -214,11 +214,12 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
         let name = self.projection.name();
         let skips = checkpoint::skips(&mut self.conn, name, checkpoint.position.epoch).await?;
         let mut feed = Feed::start((self.log, &Fresh::default()), self.projection, checkpoint.position.n, total, skips);
+        let mut driver = Driver::new(&**self.projection, &self.row);
         while checkpoint.position.n < total {
             let next = tokio::time::timeout(SILENCE, feed.next()).await;
             let Ok(Some(batch)) = next else { return Err(RebuildError::Silent(checkpoint.position.n)) };
             let batch = batch.map_err(|failure| unreadable(failure, checkpoint.position.epoch))?;
-            let applied = drive::apply(&mut self.conn, &**self.projection, &self.row, &batch.items, checkpoint).await?;
+            let applied = driver.apply(&mut self.conn, &batch.items, checkpoint, &|_| Settle::Overflow).await?;
             if let Some(poison) = applied.poison {
                 return Err(poison.into());
             }
@@ -227,6 +228,7 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
             let done = checkpoint.position.n;
             (self.progress)(Progress { done, total: total.max(done), results: self.results });
         }
+        driver.settle(&mut self.conn, &checkpoint).await?;
         Ok(checkpoint)
     }
 

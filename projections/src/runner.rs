@@ -5,12 +5,12 @@
 //! needs them, and that is one.
 
 use crate::checkpoint::{self, Checkpoint, Stored, Wish};
-use crate::drive::{self, Poison};
+use crate::drive::{Driver, Poison};
 use crate::feed::Feed;
 use crate::rebuild::{self, Held};
 use crate::rewind::{self, Found};
 use crate::session::{self, Failure, Lock};
-use crate::{Fresh, Positions, Projection, RebuildError, schema};
+use crate::{Fresh, Positions, Projection, RebuildError, Settle, schema};
 use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
 use sqlx::{PgConnection, PgPool};
@@ -282,6 +282,8 @@ impl Task {
         let level = self.setup.log.last().await?.n;
         let source = (&self.setup.log, &self.setup.fresh);
         let mut feed = Feed::start(source, &self.projection, checkpoint.position.n, level, skips);
+        let mut driver = Driver::new(&*self.projection, self.name());
+        driver.settle(conn, &checkpoint).await?;
         let mut tick = tokio::time::interval(IDLE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle = 0;
@@ -304,7 +306,11 @@ impl Task {
                         passed = Some(to);
                         continue;
                     }
-                    let applied = drive::apply(conn, &*self.projection, self.name(), &batch.items, checkpoint).await?;
+                    let how = |driver: &Driver<'_>| match feed.is_more_coming() && driver.left().is_none_or(|left| !left.is_zero()) {
+                        true => Settle::Facts,
+                        false => Settle::All,
+                    };
+                    let applied = driver.apply(conn, &batch.items, checkpoint, &how).await?;
                     let is_small = batch.items.len() < LARGE;
                     drop(batch);
                     (passed, written) = (None, Instant::now());
@@ -321,6 +327,9 @@ impl Task {
                     if is_small && !self.projection.linger().is_zero() {
                         self.cancel.run_until_cancelled(tokio::time::sleep(self.projection.linger())).await;
                     }
+                }
+                () = tokio::time::sleep(driver.left().unwrap_or(IDLE)), if driver.left().is_some() => {
+                    driver.settle(conn, &checkpoint).await?;
                 }
                 _ = tick.tick() => {
                     idle += 1;

@@ -106,3 +106,13 @@ fn gates_are_the_same_however_they_are_replayed() {
         acts.into_iter().enumerate().map(|(i, act)| gate_item(i, act)).collect()
     });
 }
+
+#[test]
+fn of_reports_only_deletions_cost_the_gates_a_transaction() {
+    let gates = projection("gates");
+    let wanted = (0..15).map(|what| gate_item(1, (what, 1, 1)));
+    assert!(wanted.flat_map(|item| item.events).all(|event| gates.wants(&event)));
+    let none = report::Chunks { count: 0, first: 0, last: 0, hash: Hash16::of(b"") };
+    let ingested = Spec::new("one", passed(1)).ingested(start(), none);
+    assert!(!gates.wants(&Event::Report(report::Event::Ingested(Box::new(ingested)))));
+}

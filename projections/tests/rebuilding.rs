@@ -6,7 +6,7 @@ mod support;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Kind, report::Status};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{ApplyError, Item, Projection, RebuildError, rebuild, skip};
+use scaledtest_projections::{Applier, ApplyError, Item, Projection, RebuildError, rebuild, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,6 +136,7 @@ async fn a_rebuild_that_meets_poison_leaves_the_live_tables_as_they_are() {
 }
 
 /// A projection whose version and tables can be chosen.
+#[derive(Clone, Copy)]
 struct Counting(i32);
 
 impl Projection for Counting {
@@ -154,7 +155,13 @@ impl Projection for Counting {
     fn ddl(&self) -> &'static str {
         if self.0 == 1 { "create table seen (n bigint)" } else { "create table seen (n bigint, twice bigint)" }
     }
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Counting {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         let numbers: Vec<i64> = batch.iter().filter(|item| !item.events.is_empty()).map(|item| item.n as i64).collect();
         let sql = match self.0 {
             1 => "insert into seen (n) select n from unnest($1::bigint[]) n",
@@ -219,9 +226,8 @@ async fn a_rebuild_at_start_that_meets_poison_halts_and_goes_on_once_it_is_skipp
     }
     reading.wait(last).await;
     let later = world.upload(&Spec::new("later", passed(1))).await;
-    assert!(
-        reading.positions.wait(&["access", "reports", "history", "quarantine", "issues", "audit"], later, LIMIT).await
-    );
+    let all: Vec<&str> = scaledtest_projections::all().iter().map(|projection| projection.name()).collect();
+    assert!(reading.positions.wait(&all, later, LIMIT).await);
     assert_eq!(count(&database.pool, RESULTS).await, 3);
     assert_eq!(count(&database.pool, "select count(*) from ops.projection where version = 0").await, 0);
     reading.stop().await;

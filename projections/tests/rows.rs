@@ -10,7 +10,7 @@ use scaledtest_domain::{
     report::{Status, TestResult, decode_chunk, encode_chunk},
     retention::Part,
 };
-use scaledtest_projections::{Body, FreshResults, Item};
+use scaledtest_projections::{Body, FreshResults, Item, Settle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use support::{replay::*, *};
@@ -319,6 +319,34 @@ fn replays_alike(name: &str) {
     if let Err(error) = outcome {
         panic!("{error}");
     }
+}
+
+/// Newest report, runs that are counted, and branches from which not all was found, of what an applier wrote.
+const WRITTEN: &str = "select coalesce(max(last_seq), 0)::bigint, coalesce(max(runs), 0)::bigint,
+                              (select count(*) from branch where settled < reports) from series";
+
+#[tokio::test]
+async fn what_reports_said_is_written_though_what_follows_from_it_waits() {
+    let database = database().await;
+    let upload = |report| Op::Upload { report, project: 0, key: None, branch: Some(0), results: vec![(1, false, 0)] };
+    let items = history((0..4).map(upload).collect());
+    let projection = projection("history");
+    let mut tx = empty(&database.pool, &*projection, "waits").await;
+    let mut applier = projection.applier();
+    assert!(!applier.is_settled(), "it has yet to look");
+    let expected = [(Settle::Overflow, (0, 0, 1)), (Settle::All, (2, 2, 0)), (Settle::Facts, (3, 2, 1))];
+    for (item, (how, expected)) in items.chunks(1).zip(expected) {
+        applier.apply(&mut tx, item).await.unwrap();
+        applier.settle(&mut tx, how).await.unwrap();
+        let written: (i64, i64, i64) = sqlx::query_as(WRITTEN).fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(written, expected, "{how:?}");
+        assert_eq!(applier.is_settled(), how == Settle::All, "{how:?}");
+    }
+    let mut next = projection.applier();
+    next.settle(&mut tx, Settle::All).await.unwrap();
+    let written: (i64, i64, i64) = sqlx::query_as(WRITTEN).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(written, (3, 3, 0));
+    assert!(next.is_settled());
 }
 
 #[tokio::test]

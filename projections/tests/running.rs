@@ -6,7 +6,7 @@ mod support;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Kind, report::Status};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{ApplyError, Item, Projection, State, skip};
+use scaledtest_projections::{Applier, ApplyError, Item, Projection, State, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -261,6 +261,7 @@ async fn waiting_for_what_does_not_come_ends_in_time() {
 }
 
 /// Its index takes no such word.
+#[derive(Clone, Copy)]
 struct Long;
 
 impl Projection for Long {
@@ -279,7 +280,13 @@ impl Projection for Long {
     fn ddl(&self) -> &'static str {
         "create table seen (word text); create index on seen (word)"
     }
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, _: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Long {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, _: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move {
             let long = "insert into seen select string_agg(md5(i::text), '') from generate_series(1, 1000) i";
             sqlx::query(long).execute(conn).await?;

@@ -69,8 +69,9 @@ pub fn assess(observations: &[Observation], prior: Prior, now: i64) -> Assessmen
     let commits = by_commit(observations);
     let evidence = evidence::evidence_by(&commits, observations);
     let segments = changepoint::segments(observations);
-    let score = Tally::by(&commits, observations, now).score(prior);
-    let retry_free = flakiness::retry_free(observations, &segments, prior, now);
+    let weights = flakiness::weights(observations, now);
+    let score = Tally::by(&commits, observations, &weights).score(prior);
+    let retry_free = flakiness::retry_free_by(&weights, observations, &segments, prior);
     let found = state::classify(observations, &evidence, &segments, Some(&score), now);
     Assessment {
         state: found.state,

@@ -5,7 +5,7 @@ use crate::{
     observation::{ByCommit, by_commit},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// Why a failure is taken for a flake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,13 +48,14 @@ pub(crate) fn evidence_by(commits: &ByCommit, observations: &[Observation]) -> V
     commit_flakes(commits, observations, &mut found);
     flips(observations, &mut found);
     found.sort_by_key(|verdict| (verdict.known, verdict.index));
-    let (mut changes, mut commits, mut used) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let (mut changes, mut commits) = (BTreeSet::new(), BTreeSet::new());
     let streaks = streaks(observations);
+    let mut used = vec![false; observations.len() + 1];
     found.retain(|verdict| {
         let seen = &observations[verdict.index];
         let fresh = seen.change.is_none_or(|change| !changes.contains(&change))
             && seen.commit.is_none_or(|commit| !commits.contains(&commit))
-            && used.insert(streaks[verdict.index]);
+            && !std::mem::replace(&mut used[streaks[verdict.index]], true);
         if fresh {
             changes.extend(seen.change);
             commits.extend(seen.commit);
@@ -117,6 +118,7 @@ mod tests {
     use super::*;
     use crate::observation::testing::{any_series, series};
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn signals(observations: &[Observation]) -> Vec<(usize, Signal)> {
         evidence(observations).iter().map(|verdict| (verdict.index, verdict.signal)).collect()

@@ -109,33 +109,34 @@ impl Tally {
 
     /// The groups of a series: its runs by commit, without mass failures.
     pub fn of(observations: &[Observation], now: i64) -> Self {
-        Self::by(&by_commit(observations), observations, now)
+        Self::by(&by_commit(observations), observations, &weights(observations, now))
     }
 
-    /// The same, with the commits at hand.
-    pub(crate) fn by(commits: &ByCommit, observations: &[Observation], now: i64) -> Self {
+    /// The same, with the commits and [`weights`] at hand.
+    pub(crate) fn by(commits: &ByCommit, observations: &[Observation], weights: &[f64]) -> Self {
         let most = observations.iter().map(Observation::attempts).max().unwrap_or(1).min(MOST_ATTEMPTS as u32);
         let mut tally = Self::default();
+        let run = |i: usize| (&observations[i], weights[i]);
         for group in commits.known() {
-            tally.add_runs(group.map(|i| &observations[i]), most, now);
+            tally.add_runs(group.map(run), most);
         }
         for i in commits.unknown() {
-            tally.add_runs(std::iter::once(&observations[*i]), most, now);
+            tally.add_runs(std::iter::once(run(*i)), most);
         }
         tally
     }
 
-    /// Adds the runs of one commit, in which up to `most` attempts each could have happened.
-    fn add_runs<'a>(&mut self, runs: impl Iterator<Item = &'a Observation>, most: u32, now: i64) {
-        let (mut fails, mut passes, mut possible, mut at) = (0u32, 0u32, 0u32, i64::MIN);
-        for seen in runs {
+    /// Adds the runs of one commit, in which up to `most` attempts each could have happened; the newest has most weight.
+    fn add_runs<'a>(&mut self, runs: impl Iterator<Item = (&'a Observation, f64)>, most: u32) {
+        let (mut fails, mut passes, mut possible, mut newest) = (0u32, 0u32, 0u32, 0.0f64);
+        for (seen, weight) in runs {
             fails += u32::from(seen.fails);
             passes += u32::from(seen.passes);
             possible = possible.saturating_add(most);
-            at = at.max(seen.at);
+            newest = newest.max(weight);
         }
         if passes > 0 && possible > 1 {
-            self.add(fails, passes, possible, weight(at, now));
+            self.add(fails, passes, possible, newest);
         }
     }
 
@@ -182,6 +183,11 @@ fn quantile(density: &[f64; POINTS], below: f64, mass: f64) -> f64 {
     GRID.f[POINTS - 1]
 }
 
+/// How much each observation counts.
+pub(crate) fn weights(observations: &[Observation], now: i64) -> Vec<f64> {
+    observations.iter().map(|seen| weight(seen.at, now)).collect()
+}
+
 /// `2^(−age / half-life)`; 1 for what is newer than now.
 fn weight(at: i64, now: i64) -> f64 {
     let age = now.saturating_sub(at).max(0) as f64 / DAY as f64;
@@ -210,12 +216,23 @@ pub fn score(observations: &[Observation], prior: Prior, now: i64) -> Score {
 /// runs mostly pass (below 50 % failing), with the same prior and weights. Differs from [`score`] where healthy segments
 /// hold real regressions, or where retries do not behave like first attempts.
 pub fn retry_free(observations: &[Observation], segments: &[Segment], prior: Prior, now: i64) -> Score {
+    retry_free_by(&weights(observations, now), observations, segments, prior)
+}
+
+/// The same, with the [`weights`] at hand.
+pub(crate) fn retry_free_by(
+    weights: &[f64],
+    observations: &[Observation],
+    segments: &[Segment],
+    prior: Prior,
+) -> Score {
     let mut tally = Tally::default();
     let mut total = 0.0;
     for segment in segments.iter().filter(|segment| segment.fail_share() < 0.5) {
         let range = segment.start..segment.end.min(observations.len());
-        for seen in observations.get(range).unwrap_or_default().iter().filter(|seen| !seen.no_evidence()) {
-            let weight = weight(seen.at, now);
+        let seen = observations.get(range.clone()).unwrap_or_default().iter().zip(&weights[range]);
+        for (seen, weight) in seen.filter(|(seen, _)| !seen.no_evidence()) {
+            let weight = *weight;
             let failed = u32::from(seen.had_failure());
             tally.add_free(failed, 1 - failed, weight);
             total += weight;

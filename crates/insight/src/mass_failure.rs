@@ -40,6 +40,8 @@ const OUTAGE_POINTS: f64 = 0.2;
 const UNUSUAL_POINTS: f64 = 0.01;
 /// Failing tests more than usual, at least: a handful of tests is no mass.
 const EXTRA_TESTS: f64 = 5.0;
+/// Runs that say what is usual, at most.
+pub const COMPARED: usize = 20;
 /// Runs needed to know what is usual.
 const BASELINE_RUNS: usize = 5;
 
@@ -52,13 +54,16 @@ pub fn judge(run: RunCounts, earlier: &[RunCounts]) -> Mass {
     if run.ran >= 2 && run.share() > OUTAGE_SHARE {
         return Mass::Outage;
     }
-    let recent = &earlier[earlier.len().saturating_sub(20)..];
-    if recent.len() < BASELINE_RUNS {
+    let recent = &earlier[earlier.len().saturating_sub(COMPARED)..];
+    if recent.len() < BASELINE_RUNS || f64::from(run.failed) < EXTRA_TESTS {
         return Mass::Ordinary;
     }
-    let shares: Vec<f64> = recent.iter().map(|run| run.share()).collect();
-    let usual = median(shares.clone());
-    let spread = 1.4826 * median(shares.iter().map(|share| (share - usual).abs()).collect());
+    let mut shares = [0.0; COMPARED];
+    let shares = &mut shares[..recent.len()];
+    shares.iter_mut().zip(recent).for_each(|(share, run)| *share = run.share());
+    let usual = middle(shares);
+    shares.iter_mut().for_each(|share| *share = (*share - usual).abs());
+    let spread = 1.4826 * middle(shares);
     let extra = run.share() - usual;
     if extra <= 3.0 * spread || extra * f64::from(run.ran) < EXTRA_TESTS {
         Mass::Ordinary
@@ -73,7 +78,12 @@ pub fn judge(run: RunCounts, earlier: &[RunCounts]) -> Mass {
 
 /// The middle of a list, 0 if it is empty.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
+    middle(&mut values)
+}
+
+/// The same, which sorts them.
+fn middle(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
     let n = values.len();
     match n {
         0 => 0.0,

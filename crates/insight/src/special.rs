@@ -46,6 +46,7 @@ impl SequenceLikelihood {
     }
 
     /// `x` is at most `n`.
+    #[inline]
     pub(crate) fn ln(&self, x: u32, n: u32) -> f64 {
         self.alpha.at(x) + self.beta.at(n.saturating_sub(x)) - self.both.at(n) - self.ln_prior
     }
@@ -65,6 +66,7 @@ impl Table {
         Self { offset, values: (0..Self::LENGTH).map(|i| ln_gamma(offset + f64::from(i))).collect() }
     }
 
+    #[inline]
     fn at(&self, i: u32) -> f64 {
         self.values.get(i as usize).copied().unwrap_or_else(|| ln_gamma(self.offset + f64::from(i)))
     }

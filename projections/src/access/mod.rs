@@ -4,7 +4,7 @@ mod apply;
 mod changes;
 pub mod queries;
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
 use scaledtest_domain::Kind;
 use sqlx::PgConnection;
@@ -34,7 +34,13 @@ impl Projection for Access {
         include_str!("ddl.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Access {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move { changes::Changes::of(batch)?.write(conn).await })
     }
 }

@@ -2,7 +2,7 @@
 
 mod entries;
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection};
 pub use entries::ACTIONS;
 use entries::Entry;
 use futures_util::future::BoxFuture;
@@ -58,7 +58,13 @@ impl Projection for Audit {
         include_str!("ddl.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Audit {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move {
             write_owners(conn, batch).await?;
             write_entries(conn, batch).await

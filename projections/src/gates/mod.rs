@@ -10,9 +10,9 @@ pub use queries::{
     has_enabled_gate, newest_report, newest_runs, settled_until, waivers_for, waivers_of,
 };
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
-use scaledtest_domain::Kind;
+use scaledtest_domain::{Event, Kind, events::report};
 use sqlx::PgConnection;
 
 /// The projection `gates`.
@@ -32,6 +32,11 @@ impl Projection for Gates {
         &[Kind::Gate, Kind::Evaluation, Kind::Report]
     }
 
+    /// Of a report only that it is gone.
+    fn wants(&self, event: &Event) -> bool {
+        !matches!(event, Event::Report(event) if !matches!(event, report::Event::Deleted(_)))
+    }
+
     fn needs_bodies(&self) -> bool {
         false
     }
@@ -40,7 +45,13 @@ impl Projection for Gates {
         include_str!("ddl.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Gates {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(apply::apply(conn, batch))
     }
 }

@@ -5,9 +5,8 @@
 //! become.
 
 use super::{
-    gathered::FactsOf,
+    facts::Newest,
     owners, parts,
-    series::{Derived, Series},
     stored::{self, Table},
 };
 use crate::{ApplyError, copy::clean};
@@ -160,11 +159,7 @@ async fn rearrange(
     sqlx::query("delete from series where test_id = any($1)").bind(&all).execute(&mut *conn).await?;
     let parts = stored::load_of(conn, Table::Part, &all).await?;
     let series = parts::joined(after, parts.into_iter());
-    let facts = FactsOf::load(conn, series.iter(), &[]).await?;
-    let derived: Vec<(&Series, Derived)> = series.iter().map(|one| (one, one.derive(facts.of(one)))).collect();
-    if !derived.is_empty() {
-        stored::upsert_series(conn, &derived).await?;
-    }
+    stored::derive_series(conn, &mut Newest::default(), &series.iter().collect::<Vec<_>>()).await?;
     sqlx::query("delete from part where test_id = any($1)").bind(alone(after)).execute(&mut *conn).await?;
     let targets: Vec<Uuid> = all.iter().map(|test| after.target(*test)).collect();
     sqlx::query(

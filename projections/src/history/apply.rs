@@ -1,16 +1,16 @@
 //! From events to rows: reports are gathered and folded together; what is not a report first writes what came before it.
 
-use super::{aliases, delete, gathered::Gathered, owners, place::Place};
+use super::{aliases, delete, gathered::Gathered, memory::Memory, owners, place::Place};
 use crate::checkpoint::signed;
 use crate::copy::clean;
-use crate::{ApplyError, Item};
+use crate::{ApplyError, Item, Settle};
 use scaledtest_domain::{
     Event, TeamId,
     events::{alias, project, report},
 };
 use sqlx::PgConnection;
 
-pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(), ApplyError> {
+pub(super) async fn apply(conn: &mut PgConnection, memory: &mut Memory, batch: &[Item]) -> Result<(), ApplyError> {
     let mut gathered = Gathered::default();
     let mut projects = Vec::new();
     for item in batch {
@@ -19,7 +19,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 Event::Project(project::Event::Created(created)) => projects.push((item.team()?, created)),
                 Event::Project(project::Event::OwnersChanged(changed)) => {
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn).await?;
+                    std::mem::take(&mut gathered).write(conn, memory).await?;
                     owners::change(conn, changed).await?;
                 }
                 Event::Report(report::Event::Ingested(ingested)) => {
@@ -27,12 +27,14 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn).await?;
+                    std::mem::take(&mut gathered).write(conn, memory).await?;
+                    std::mem::take(memory).write(conn, Settle::All).await?;
                     delete::delete(conn, gone.report).await?;
                 }
                 Event::Alias(event) => {
                     insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn).await?;
+                    std::mem::take(&mut gathered).write(conn, memory).await?;
+                    std::mem::take(memory).write(conn, Settle::All).await?;
                     match event {
                         alias::Event::Accepted(accepted) => {
                             aliases::join(conn, (item.team()?, item.commit.at), accepted).await?;
@@ -46,7 +48,7 @@ pub(super) async fn apply(conn: &mut PgConnection, batch: &[Item]) -> Result<(),
         }
     }
     insert_projects(conn, &projects).await?;
-    gathered.write(conn).await
+    gathered.write(conn, memory).await
 }
 
 async fn insert_projects(conn: &mut PgConnection, projects: &[(TeamId, &project::Created)]) -> Result<(), ApplyError> {

@@ -12,13 +12,14 @@ create table project (
 create index project_team on project (team_id);
 
 -- A branch on which tests have histories; its id follows from project and name. `reports` counts all that ever arrived: the
--- number of the newest one.
+-- number of the newest one. What follows from `series` was found for those up to `settled`; for later ones it is found soon.
 create table branch (
     id         uuid primary key,
     project_id uuid not null,
     team_id    uuid not null,
     name       text not null,
-    reports    int  not null
+    reports    int  not null,
+    settled    int  not null
 );
 create index branch_project on branch (project_id, name);
 
@@ -129,7 +130,6 @@ create table series (
     score        double precision not null,
     score_low    double precision not null,
     score_high   double precision not null,
-    assessment   json,
     primary key (branch_id, test_id, variant)
 ) with (fillfactor = 70);
 create index series_test on series (test_id);
@@ -200,7 +200,7 @@ create table failure (
     primary key (no, idx)
 );
 create index failure_fingerprint on failure (project_id, fingerprint, at);
-create index failure_test on failure (test_id, fingerprint);
+create index failure_test on failure (test_id, fingerprint, flaked);
 
 -- A kind of failure; its id is the fingerprint of what was said, see `scaledtest_insight::fingerprint`. Kinds that say nearly
 -- the same have one `cluster_id`: that of the kind which came first, by `no` and fingerprint. Together they are what people

@@ -2,10 +2,9 @@
 
 use super::{
     aliases::{Aliases, settle},
-    failures,
-    gathered::FactsOf,
-    parts,
-    series::{Derived, Facts, Key, Series},
+    facts::{Facts, Newest},
+    failures, parts,
+    series::{Key, Series},
     stored::{self, Table},
     sums::Step,
 };
@@ -13,7 +12,7 @@ use crate::ApplyError;
 use chrono::{DateTime, Utc};
 use scaledtest_domain::ReportId;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 #[derive(FromRow)]
@@ -88,7 +87,7 @@ async fn subtract(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError
 /// Every series of the branch that told of the report, or could be assessed differently without it.
 async fn refold(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> {
     let seq = u32::try_from(gone.seq).unwrap_or_default();
-    let known = stored::load_facts(conn, vec![(gone.branch_id, 0)]).await?.remove(&gone.branch_id);
+    let known = stored::load_facts(conn, &BTreeMap::from([(gone.branch_id, 0)])).await?.remove(&gone.branch_id);
     let known = Facts::new(known.unwrap_or_default());
     let aliases = Aliases::load(conn, &[gone.project_id]).await?;
     let told = |one: &Series| one.entries.iter().any(|entry| entry.seq == seq);
@@ -110,11 +109,7 @@ async fn refold(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> 
         empty.extend(joined.iter().map(|one| one.key).filter(|key| !keys.contains(key)));
         left.extend(together);
     }
-    let facts = FactsOf::load(conn, left.iter(), &[]).await?;
-    let derived: Vec<(&Series, Derived)> = left.iter().map(|one| (one, one.derive(facts.of(one)))).collect();
-    if !derived.is_empty() {
-        stored::upsert_series(conn, &derived).await?;
-    }
+    stored::derive_series(conn, &mut Newest::default(), &left.iter().collect::<Vec<_>>()).await?;
     stored::delete_series(conn, Table::Series, &empty).await?;
     forgotten.extend(empty.iter().map(|key| key.test));
     settle(conn, &aliases, &forgotten).await

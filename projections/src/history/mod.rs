@@ -6,8 +6,10 @@ mod apply;
 mod delete;
 mod digest;
 mod errors;
+pub(crate) mod facts;
 mod failures;
 mod gathered;
+mod memory;
 mod owners;
 mod parts;
 mod place;
@@ -25,8 +27,9 @@ pub(crate) use place::branch_id;
 pub use seen::WINDOW;
 pub use series::Last;
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection, Settle};
 use futures_util::future::BoxFuture;
+use memory::Memory;
 use scaledtest_domain::Kind;
 use sqlx::PgConnection;
 
@@ -40,7 +43,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        4
+        5
     }
 
     fn kinds(&self) -> &'static [Kind] {
@@ -59,7 +62,21 @@ impl Projection for History {
         include_str!("ddl.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
-        Box::pin(apply::apply(conn, batch))
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::<Memory>::default()
+    }
+}
+
+impl Applier for Memory {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(apply::apply(conn, self, batch))
+    }
+
+    fn settle<'a>(&'a mut self, conn: &'a mut PgConnection, how: Settle) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(self.write(conn, how))
+    }
+
+    fn is_settled(&self) -> bool {
+        self.is_level()
     }
 }

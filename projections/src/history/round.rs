@@ -1,9 +1,10 @@
 //! Results that are folded at once: read on a thread of their own, while those before them are written.
 
 use super::{
-    aliases::{Aliases, settle},
+    aliases::Aliases,
     failures::{self, Failed},
-    gathered::{FactsOf, Taken},
+    gathered::Taken,
+    memory::Memory,
     parts,
     said::{About, Said},
     seen::Entry,
@@ -15,7 +16,7 @@ use crate::copy::{clean, saturate};
 use crate::{ApplyError, Body};
 use scaledtest_domain::report::{TestResult, Variant, decode_chunk};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -118,30 +119,33 @@ impl Round {
         from.idx += 1;
     }
 
-    /// Folds the results into their series.
+    /// Folds the results into their series. Those of joined tests are written, and named: what they say together has changed.
     pub async fn write(
         self,
         conn: &mut PgConnection,
+        (memory, aliases): (&mut Memory, &Aliases),
         reports: &[Taken<'_>],
-        aliases: &Aliases,
-    ) -> Result<(), ApplyError> {
-        let mut keys: Vec<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let (joined, alone): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
-        let mut series = stored::load_series(conn, Table::Series, &alone).await?;
-        series.append(&mut stored::load_series(conn, Table::Part, &joined).await?);
+    ) -> Result<BTreeSet<Key>, ApplyError> {
+        let keys: BTreeSet<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
+        let (joined, alone): (BTreeSet<Key>, BTreeSet<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
+        let joined_keys: Vec<Key> = joined.iter().copied().collect();
+        memory.load(conn, &alone).await?;
+        let mut parts = stored::load_series(conn, Table::Part, &joined_keys).await?;
         let mut tests = HashMap::new();
         let mut failures = Vec::new();
         for (report, idx, said) in &self.results {
             let (taken, key) = (&reports[*report], key(&reports[*report], said));
-            let one = series.entry(key).or_insert_with(|| {
+            let begin = || {
                 let Some((first, about)) = self.about.get(&(key.test, key.variant)) else {
                     return Series::begin(key, Variant::default(), taken.place.at);
                 };
                 tests.entry(key.test).or_insert((&reports[*first], about));
                 Series::begin(key, cleaned(&about.variant), taken.place.at)
-            });
+            };
+            let one = match aliases.has(key.test) {
+                true => parts.entry(key).or_insert_with(begin),
+                false => memory.change(key, begin),
+            };
             one.push(Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
             if let Some(failure) = &said.failure {
                 let (reported, key) = (key.test, Key { test: aliases.target(key.test), ..key });
@@ -149,33 +153,10 @@ impl Round {
             }
         }
         stored::insert_tests(conn, &tests).await?;
-        put_together(conn, aliases, &joined, &mut series).await?;
-        let facts = FactsOf::load(conn, series.values(), reports).await?;
-        let derived = series.values().map(|one| (one, one.derive(facts.of(one)))).collect::<Vec<_>>();
-        stored::upsert_series(conn, &derived).await?;
-        if !joined.is_empty() {
-            settle(conn, aliases, &joined.iter().map(|key| key.test).collect::<Vec<_>>()).await?;
-        }
-        failures::insert(conn, &failures).await
+        parts::upsert(conn, &parts.values().collect::<Vec<_>>()).await?;
+        failures::insert(conn, &failures).await?;
+        Ok(joined)
     }
-}
-
-/// Of joined tests, the parts are written, and what they say together takes their place.
-async fn put_together(
-    conn: &mut PgConnection,
-    aliases: &Aliases,
-    joined: &[Key],
-    series: &mut BTreeMap<Key, Series>,
-) -> Result<(), ApplyError> {
-    if joined.is_empty() {
-        return Ok(());
-    }
-    let parts: Vec<&Series> = series.values().filter(|one| aliases.has(one.key.test)).collect();
-    parts::upsert(conn, &parts).await?;
-    series.retain(|key, _| !aliases.has(key.test));
-    let together = parts::together(conn, aliases, joined.iter().copied()).await?;
-    series.extend(together.into_iter().map(|one| (one.key, one)));
-    Ok(())
 }
 
 fn key(taken: &Taken<'_>, said: &Said) -> Key {

@@ -170,6 +170,11 @@ impl Entries {
         self.spans.iter().filter(|span| is_counted(span.seen)).map(|span| span.more as usize + 1).sum()
     }
 
+    /// Bytes of memory that they take, about.
+    pub fn bytes(&self) -> usize {
+        self.spans.len() * size_of::<Span>()
+    }
+
     fn append(&mut self, Entry { seq, seen }: Entry) {
         match self.spans.last_mut() {
             Some(last) if last.seen == seen && !matches!(seen, Seen::Failed { .. }) && last.last() + 1 == seq => {

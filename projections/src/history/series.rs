@@ -1,14 +1,12 @@
 //! A series in memory: what is stored of it, and what follows from that.
 
-use super::seen::{Entries, Entry, Seen};
+use super::{
+    facts::Facts,
+    seen::{Entries, Entry, Seen},
+};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
-use scaledtest_insight::{
-    Mass, Observation, Outcome, State, assess, durations,
-    flakiness::Prior,
-    mass_failure::{self, RunCounts},
-};
-use serde_json::json;
+use scaledtest_insight::{Assessment, Observation, Outcome, State, assess, durations, flakiness::Prior};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -89,93 +87,6 @@ impl From<Seen> for Last {
     }
 }
 
-/// What a report on a branch says to every series of it.
-#[derive(Debug, Clone)]
-pub struct Fact {
-    /// Its number on the branch.
-    pub seq: u32,
-    /// Its run: the reports of one run are one observation.
-    pub run: Uuid,
-    /// When the run was.
-    pub at: DateTime<Utc>,
-    /// Hash of the commit.
-    pub commit: Option<u64>,
-    /// Hash of the change.
-    pub change: Option<u64>,
-    /// Passed and failed results.
-    pub counts: RunCounts,
-}
-
-/// What orders the runs of a branch: when the first report that tells of a test was, its number, and the run.
-type Order = (DateTime<Utc>, u32, Uuid);
-
-/// The facts of a branch, by number, and how its runs failed as a whole.
-#[derive(Debug, Default)]
-pub struct Facts {
-    facts: BTreeMap<u32, Fact>,
-    mass: BTreeMap<Uuid, Mass>,
-}
-
-impl Facts {
-    /// From the facts of one branch, in any order.
-    pub fn new(facts: Vec<Fact>) -> Self {
-        let mut runs: BTreeMap<Uuid, (DateTime<Utc>, u32, RunCounts)> = BTreeMap::new();
-        for fact in &facts {
-            let run = runs.entry(fact.run).or_insert((fact.at, fact.seq, RunCounts { failed: 0, ran: 0 }));
-            run.0 = run.0.min(fact.at);
-            run.1 = run.1.min(fact.seq);
-            run.2.failed = run.2.failed.saturating_add(fact.counts.failed);
-            run.2.ran = run.2.ran.saturating_add(fact.counts.ran);
-        }
-        let mut ordered: Vec<_> = runs.into_iter().map(|(run, (at, seq, counts))| (at, seq, run, counts)).collect();
-        ordered.sort_unstable_by_key(|(at, seq, ..)| (*at, *seq));
-        let shares: Vec<RunCounts> = ordered.iter().map(|(.., counts)| *counts).collect();
-        let judged = ordered.iter().enumerate().map(|(i, (_, _, run, counts))| {
-            let earlier = &shares[i.saturating_sub(50)..i];
-            (*run, mass_failure::judge(*counts, earlier))
-        });
-        Self { mass: judged.collect(), facts: facts.into_iter().map(|fact| (fact.seq, fact)).collect() }
-    }
-
-    /// The report with this number.
-    pub fn get(&self, seq: u32) -> Option<&Fact> {
-        self.facts.get(&seq)
-    }
-
-    /// How a run failed as a whole.
-    pub fn mass(&self, run: Uuid) -> Mass {
-        self.mass.get(&run).copied().unwrap_or_default()
-    }
-
-    /// Observations of a series in the order of run time, one per run, and the number of the report that each ends with.
-    pub(super) fn observations(&self, entries: impl IntoIterator<Item = Entry>) -> Vec<(u32, Observation)> {
-        let mut runs: BTreeMap<Order, (u32, Seen, &Fact)> = BTreeMap::new();
-        let mut first: BTreeMap<Uuid, Order> = BTreeMap::new();
-        for entry in entries.into_iter().filter(|entry| entry.seen != Seen::NotRun) {
-            let Some(fact) = self.facts.get(&entry.seq) else { continue };
-            let key = *first.entry(fact.run).or_insert((fact.at, entry.seq, fact.run));
-            let run = runs.entry(key).or_insert((entry.seq, entry.seen, fact));
-            if run.0 != entry.seq {
-                *run = (entry.seq, run.1.and(entry.seen), fact);
-            }
-        }
-        runs.into_values().filter_map(|(seq, seen, fact)| Some((seq, self.observation(seen, fact)?))).collect()
-    }
-
-    fn observation(&self, seen: Seen, fact: &Fact) -> Option<Observation> {
-        let outcome = seen.outcome()?;
-        let mut observation = Observation::new(fact.at.timestamp(), outcome);
-        observation.commit = fact.commit;
-        observation.change = fact.change;
-        observation.mass = self.mass(fact.run);
-        if let Seen::Failed { fails, passes, fingerprint } = seen {
-            (observation.fails, observation.passes) = (fails, passes);
-            observation.fingerprint = (fingerprint != 0).then_some(fingerprint);
-        }
-        Some(observation)
-    }
-}
-
 /// What follows from the stored part.
 #[derive(Debug)]
 pub(super) struct Derived {
@@ -189,7 +100,6 @@ pub(super) struct Derived {
     pub state: i16,
     pub since: Option<DateTime<Utc>>,
     pub score: [f64; 3],
-    pub assessment: Option<serde_json::Value>,
 }
 
 impl Series {
@@ -197,6 +107,11 @@ impl Series {
     pub fn begin(key: Key, variant: Variant, at: DateTime<Utc>) -> Self {
         let (entries, durations) = (Entries::default(), Vec::new());
         Self { key, variant, entries, durations, last: Last::NotRun, first_at: at, last_at: at, last_seq: 0 }
+    }
+
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.entries.bytes() + self.durations.len()
     }
 
     /// A report was taken in that says this.
@@ -289,7 +204,6 @@ impl Series {
             state: 0,
             since: None,
             score: [0.0; 3],
-            assessment: None,
         };
         if flaked + failed > 0 {
             self.assess(facts, &mut derived);
@@ -298,27 +212,20 @@ impl Series {
     }
 
     fn assess(&self, facts: &Facts, derived: &mut Derived) {
-        let observed = facts.observations(self.entries.iter());
-        let observations: Vec<Observation> = observed.iter().map(|(_, observation)| *observation).collect();
-        let Some(now) = observations.last().map(|last| last.at) else { return };
+        let (_, observed) = facts.observations(self.entries.iter());
+        let Some(found) = assess_as_of_newest(&observed) else { return };
         let time = |at: i64| DateTime::from_timestamp(at, 0);
-        let found = assess(&observations, Prior::default(), now);
-        derived.failed_at = observations.iter().rev().find(|seen| seen.had_failure()).and_then(|seen| time(seen.at));
+        derived.failed_at = observed.iter().rev().find(|seen| seen.had_failure()).and_then(|seen| time(seen.at));
         derived.state = state_number(found.state);
         derived.since = found.since.and_then(time);
         let best = found.best();
         derived.score = [best.mean, best.low, best.high];
-        let seq = |index: usize| observed.get(index).map(|(seq, _)| *seq);
-        derived.assessment = Some(json!({
-            "rule": found.rule,
-            "flip_rate": found.flip_rate,
-            "evidence": found.evidence.iter().rev().take(20).map(|one| json!({"seq": seq(one.index), "signal": one.signal})).collect::<Vec<_>>(),
-            "changes": found.changes.iter().rev().take(10).map(|change| json!({
-                "shift": change.shift, "seq": seq(change.at), "earliest": seq(change.earliest), "latest": seq(change.latest),
-                "before": change.before, "after": change.after,
-            })).collect::<Vec<_>>(),
-        }));
     }
+}
+
+/// What is found about a series as of its newest run; none without any.
+pub fn assess_as_of_newest(observed: &[Observation]) -> Option<Assessment> {
+    Some(assess(observed, Prior::default(), observed.last()?.at))
 }
 
 /// The number that a state has in the tables.

@@ -1,10 +1,11 @@
 //! The set-based statements of the projection.
 
 use super::{
+    facts::{Fact, FactsOf, Newest},
     gathered::{Taken, hash},
     owners,
     said::About,
-    series::{Derived, Fact, Key, Last, Series, stored},
+    series::{Derived, Key, Last, Series, stored},
 };
 use crate::ApplyError;
 use crate::copy::{Rows, clean, copy_rows};
@@ -23,8 +24,8 @@ pub(super) async fn number(conn: &mut PgConnection, reports: &mut [Taken<'_>]) -
     }
     let of = |index: usize| &reports[index];
     let numbered: Vec<(Uuid, i32)> = sqlx::query_as(
-        "insert into branch (id, project_id, team_id, name, reports)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
+        "insert into branch (id, project_id, team_id, name, reports, settled)
+         select *, 0 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
          on conflict (id) do update set reports = branch.reports + excluded.reports
          returning id, reports",
     )
@@ -134,8 +135,8 @@ pub(super) async fn load_branch(
     Ok(rows.into_iter().map(Series::from).collect())
 }
 
-/// Rows of series that are written at once.
-const AT_ONCE: usize = 10_000;
+/// Rows of series that are read or written at once.
+pub(super) const AT_ONCE: usize = 10_000;
 /// Every series of some tests.
 pub(super) async fn load_of(conn: &mut PgConnection, table: Table, tests: &[Uuid]) -> Result<Vec<Series>, ApplyError> {
     let sql = format!("select {COLUMNS} from {} where test_id = any($1)", table.name());
@@ -161,10 +162,73 @@ pub(super) async fn delete_series(conn: &mut PgConnection, table: Table, keys: &
     Ok(())
 }
 
-pub(super) async fn upsert_series(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
+/// Writes series, and what follows from them.
+pub(super) async fn derive_series(
+    conn: &mut PgConnection,
+    newest: &mut Newest,
+    series: &[&Series],
+) -> Result<(), ApplyError> {
+    let facts = FactsOf::load(conn, newest, series).await?;
     for some in series.chunks(AT_ONCE) {
-        upsert_some(conn, some).await?;
+        let derived: Vec<(&Series, Derived)> = some.iter().map(|one| (*one, one.derive(facts.of(one)))).collect();
+        upsert_some(conn, &derived).await?;
     }
+    Ok(())
+}
+
+/// Writes what the newest reports said to series that are in the tables, and nothing that follows from that.
+pub(super) async fn update_series(conn: &mut PgConnection, series: &[&Series]) -> Result<(), ApplyError> {
+    macro_rules! column {
+        ($some:expr, $with:expr) => {
+            $some.iter().map($with).collect::<Vec<_>>()
+        };
+    }
+    for some in series.chunks(AT_ONCE) {
+        sqlx::query(
+            "update series set seen = new.seen, durations = new.durations, last_status = new.last_status,
+               first_at = new.first_at, last_at = new.last_at, last_seq = new.last_seq
+             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::bytea[], $6::smallint[], $7::timestamptz[],
+                         $8::timestamptz[], $9::int[])
+               as new (branch, test, variety, seen, durations, last_status, first_at, last_at, last_seq)
+             where branch_id = branch and test_id = test and variant = variety",
+        )
+        .bind(column!(some, |one| one.key.branch))
+        .bind(column!(some, |one| one.key.test))
+        .bind(column!(some, |one| one.key.variant))
+        .bind(column!(some, |one| stored(one)))
+        .bind(column!(some, |one| one.durations.clone()))
+        .bind(column!(some, |one| one.last.number()))
+        .bind(column!(some, |one| one.first_at))
+        .bind(column!(some, |one| one.last_at))
+        .bind(column!(some, |one| i32::try_from(one.last_seq).unwrap_or(i32::MAX)))
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The series of a branch that reports after this one tell of.
+pub(super) async fn load_keys(conn: &mut PgConnection, branch: Uuid, after: i32) -> Result<Vec<Key>, ApplyError> {
+    let keys: Vec<(Uuid, i64)> =
+        sqlx::query_as("select test_id, variant from series where branch_id = $1 and last_seq > $2")
+            .bind(branch)
+            .bind(after)
+            .fetch_all(conn)
+            .await?;
+    Ok(keys.into_iter().map(|(test, variant)| Key { branch, test, variant }).collect())
+}
+
+/// Branches with reports from which not all was found yet that follows, and the newest report from which all was.
+pub(super) async fn unsettled_branches(conn: &mut PgConnection) -> Result<Vec<(Uuid, i32)>, ApplyError> {
+    Ok(sqlx::query_as("select id, settled from branch where settled < reports").fetch_all(conn).await?)
+}
+
+/// From all reports of these branches all was found that follows.
+pub(super) async fn settled(conn: &mut PgConnection, branches: BTreeSet<Uuid>) -> Result<(), ApplyError> {
+    sqlx::query("update branch set settled = reports where id = any($1)")
+        .bind(branches.into_iter().collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -177,19 +241,19 @@ async fn upsert_some(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> 
     sqlx::query(
         "insert into series (branch_id, test_id, variant, browser, device, os, seen, durations, runs, passed, flaked, failed,
                              last_status, first_at, last_at, last_seq, failed_at, p50_ms, p95_ms, state, since, score,
-                             score_low, score_high, assessment)
+                             score_low, score_high)
          select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
                               $8::bytea[], $9::int[], $10::int[], $11::int[], $12::int[], $13::smallint[],
                               $14::timestamptz[], $15::timestamptz[], $16::int[], $17::timestamptz[], $18::bigint[],
                               $19::bigint[], $20::smallint[], $21::timestamptz[], $22::double precision[],
-                              $23::double precision[], $24::double precision[], $25::json[])
+                              $23::double precision[], $24::double precision[])
          on conflict (branch_id, test_id, variant) do update set
            seen = excluded.seen, durations = excluded.durations, runs = excluded.runs, passed = excluded.passed,
            flaked = excluded.flaked, failed = excluded.failed, last_status = excluded.last_status,
            first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
            failed_at = excluded.failed_at, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, state = excluded.state,
            since = excluded.since, score = excluded.score, score_low = excluded.score_low,
-           score_high = excluded.score_high, assessment = excluded.assessment",
+           score_high = excluded.score_high",
     )
     .bind(column!(|(one, _)| one.key.branch))
     .bind(column!(|(one, _)| one.key.test))
@@ -215,7 +279,6 @@ async fn upsert_some(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> 
     .bind(column!(|(_, derived)| derived.score[0]))
     .bind(column!(|(_, derived)| derived.score[1]))
     .bind(column!(|(_, derived)| derived.score[2]))
-    .bind(column!(|(_, derived)| derived.assessment.clone()))
     .execute(conn)
     .await?;
     Ok(())
@@ -301,7 +364,7 @@ impl FactRow {
 /// Facts of some branches, from a number on each.
 pub(super) async fn load_facts(
     conn: &mut PgConnection,
-    since: Vec<(Uuid, u32)>,
+    since: &BTreeMap<Uuid, u32>,
 ) -> Result<BTreeMap<Uuid, Vec<Fact>>, ApplyError> {
     let mut facts: BTreeMap<Uuid, Vec<Fact>> = BTreeMap::new();
     if since.is_empty() {
@@ -311,8 +374,8 @@ pub(super) async fn load_facts(
         "select branch_id, seq, run_id, at, commit, change, failed, passed
          from unnest($1::uuid[], $2::int[]) as wanted (branch, since) join fact on branch_id = branch and seq >= since",
     )
-    .bind(since.iter().map(|(branch, _)| *branch).collect::<Vec<_>>())
-    .bind(since.iter().map(|(_, since)| i32::try_from(*since).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+    .bind(since.keys().copied().collect::<Vec<_>>())
+    .bind(since.values().map(|since| i32::try_from(*since).unwrap_or(i32::MAX)).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
     for row in rows {

@@ -3,7 +3,7 @@
 mod apply;
 pub mod queries;
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
 use scaledtest_domain::Kind;
 use sqlx::PgConnection;
@@ -33,7 +33,13 @@ impl Projection for Quarantine {
         include_str!("ddl.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Quarantine {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(async move { apply::Changes::of(batch)?.write(conn).await })
     }
 }

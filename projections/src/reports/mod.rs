@@ -14,7 +14,7 @@ mod writes;
 
 pub use partitions::ensure as ensure_partitions;
 
-use crate::{ApplyError, Item, Projection};
+use crate::{Applier, ApplyError, Item, Projection};
 use futures_util::future::BoxFuture;
 use scaledtest_domain::Kind;
 use sqlx::PgConnection;
@@ -48,7 +48,13 @@ impl Projection for Reports {
         include_str!("indexes.sql")
     }
 
-    fn apply<'a>(&'a self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::new(*self)
+    }
+}
+
+impl Applier for Reports {
+    fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
         Box::pin(apply::apply(conn, batch))
     }
 }

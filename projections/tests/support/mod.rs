@@ -18,7 +18,7 @@ use scaledtest_domain::{
     retention::{Part, Retention},
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
-use scaledtest_projections::{Fresh, Item, Positions, Projection, Runner, Setup, State, status};
+use scaledtest_projections::{Fresh, Item, Positions, Projection, Runner, Settle, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -402,9 +402,27 @@ pub fn render(tables: &BTreeMap<String, Vec<String>>) -> String {
     text
 }
 
-/// Applies batches to fresh tables of a projection and says what is in them.
+/// Applies batches to fresh tables of a projection, and says what is in them once all is settled. What can be left for later
+/// after a batch is left in turns, and what is not written then is remembered.
 pub async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]]) -> BTreeMap<String, Vec<String>> {
     let projection = projection(name);
+    let mut tx = empty(pool, &*projection, schema).await;
+    let mut applier = projection.applier();
+    for (batch, how) in batches.iter().zip([Settle::Facts, Settle::Overflow, Settle::All].into_iter().cycle()) {
+        applier.apply(&mut tx, batch).await.unwrap();
+        applier.settle(&mut tx, how).await.unwrap();
+        if how == Settle::Facts {
+            // As if the process had ended and another one went on.
+            applier = projection.applier();
+        }
+    }
+    applier.settle(&mut tx, Settle::All).await.unwrap();
+    tx.commit().await.unwrap();
+    dump(pool, schema).await
+}
+
+/// A transaction in which a projection has empty tables, in a schema that is made for them.
+pub async fn empty(pool: &PgPool, projection: &dyn Projection, schema: &str) -> sqlx::PgTransaction<'static> {
     let mut tx = pool.begin().await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(format!("create schema {schema}; set local search_path = {schema}")))
         .execute(&mut *tx)
@@ -412,11 +430,7 @@ pub async fn applied(pool: &PgPool, name: &str, schema: &str, batches: &[&[Item]
         .unwrap();
     sqlx::raw_sql(projection.ddl()).execute(&mut *tx).await.unwrap();
     sqlx::raw_sql(projection.indexes()).execute(&mut *tx).await.unwrap();
-    for batch in batches {
-        projection.apply(&mut tx, batch).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    dump(pool, schema).await
+    tx
 }
 
 /// Every row of every table and the indexes and partitions of a schema, as text.

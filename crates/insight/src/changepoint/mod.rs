@@ -14,7 +14,7 @@ mod duration;
 
 use crate::{
     Mass, Observation,
-    special::{RETRY_FAILS, RISEN_RUN_FAILS, RUN_FAILS},
+    special::{RETRY_FAILS, RISEN_RUN_FAILS, RUN_FAILS, SequenceLikelihood},
 };
 pub use duration::{DurationChange, duration_changes};
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,9 @@ struct Counts {
     sums: Vec<[u32; 4]>,
     /// Places where something differs from the one before.
     transitions: Vec<usize>,
+    /// Looked up so often that asking each time whether they are made already would tell.
+    run_fails: &'static SequenceLikelihood,
+    retry_fails: &'static SequenceLikelihood,
 }
 
 impl Counts {
@@ -157,7 +160,8 @@ impl Counts {
         let n = observations.len();
         let mut sums = Vec::with_capacity(n + 1);
         sums.push([0; 4]);
-        let mut counts = Self { index: Vec::with_capacity(n), sums, transitions: Vec::new() };
+        let (index, transitions) = (Vec::with_capacity(n), Vec::new());
+        let mut counts = Self { index, sums, transitions, run_fails: &RUN_FAILS, retry_fails: &RETRY_FAILS };
         let (mut last, mut sum) = (None, [0u32; 4]);
         for (index, seen) in observations.iter().enumerate().filter(|(_, seen)| seen.mass != Mass::Outage) {
             let retried = seen.had_failure() && seen.attempts() > 1;
@@ -180,8 +184,8 @@ impl Counts {
 
     fn ln_likelihood(&self, from: usize, to: usize) -> f64 {
         let [with_failure, _, retried, failed_again] = self.between(from, to);
-        let ln = RUN_FAILS.ln(with_failure, (to - from) as u32);
-        if retried == 0 { ln } else { ln + RETRY_FAILS.ln(failed_again, retried) }
+        let ln = self.run_fails.ln(with_failure, (to - from) as u32);
+        if retried == 0 { ln } else { ln + self.retry_fails.ln(failed_again, retried) }
     }
 
     /// The bounds with the largest sum of likelihoods less the threshold for each change, by dynamic programming

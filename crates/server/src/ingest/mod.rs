@@ -100,6 +100,7 @@ struct Ingestion {
 
 impl Ingestion {
     fn run(self) -> Result<Accepted, ApiError> {
+        let _coming = self.app.fresh.as_ref().map(Fresh::announce);
         // What waits for the database is begun first and asked for when it is needed.
         let retention = AbortOnDropHandle::new(self.handle.spawn(retention(Arc::clone(&self.app), self.upload.team)));
         let hash = Hash16::of(&self.document);

@@ -2,8 +2,8 @@
 
 use super::test::{Point, points};
 use crate::history::{
+    facts::Facts,
     seen::{self, Seen},
-    series::Facts,
 };
 use chrono::{DateTime, Utc};
 use scaledtest_insight::Mass;
@@ -35,14 +35,7 @@ pub struct UsualBranch {
 /// What the database says.
 pub async fn usual_branch(pool: &PgPool, project: Uuid) -> Result<Option<UsualBranch>, sqlx::Error> {
     let Some((id, name)) = usual_branch_name(pool, project).await? else { return Ok(None) };
-    let newest: Vec<Point> = sqlx::query_as(
-        "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
-         where branch_id = $1 order by seq desc limit $2",
-    )
-    .bind(id)
-    .bind(REPORTS)
-    .fetch_all(pool)
-    .await?;
+    let newest = Point::newest(pool, id, REPORTS).await?;
     let facts = Facts::new(newest.iter().map(Point::fact).collect());
     let last = newest.iter().max_by_key(|point| point.at);
     Ok(Some(UsualBranch { id, name, mass: last.map_or(Mass::Ordinary, |last| facts.mass(last.run_id)) }))

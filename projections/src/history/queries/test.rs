@@ -2,13 +2,16 @@
 
 use super::durations::{DurationShift, shifts, timed};
 use super::explorer::{COLUMNS, TABLES, TestRow};
-use crate::history::{gathered::hash, seen, series::Fact};
+use crate::history::{
+    facts::{FACTS, Fact, Facts},
+    gathered::hash,
+    seen,
+    series::assess_as_of_newest,
+};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::TeamId;
 use scaledtest_insight::{changepoint::Shift, evidence::Signal, mass_failure::RunCounts, state::Rule};
-use serde::Deserialize;
-use serde_json::Value;
-use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -16,9 +19,13 @@ use uuid::Uuid;
 const SERIES: i64 = 200;
 /// Kinds of failure that are listed, at most.
 const ERRORS: i64 = 20;
+/// Flaky verdicts that are listed, at most.
+const EVIDENCE: usize = 20;
+/// Change points that are listed, at most.
+const CHANGES: usize = 10;
 
 /// A report on a branch, as a point of a history.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct Point {
     seq: i32,
     /// The report.
@@ -35,7 +42,33 @@ pub struct Point {
     failed: i64,
 }
 
+/// By place, not by name: hundreds are read for every verdict.
+impl FromRow<'_, PgRow> for Point {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            seq: row.try_get(0)?,
+            report_id: row.try_get(1)?,
+            run_id: row.try_get(2)?,
+            at: row.try_get(3)?,
+            commit: row.try_get(4)?,
+            change: row.try_get(5)?,
+            passed: row.try_get(6)?,
+            failed: row.try_get(7)?,
+        })
+    }
+}
+
 impl Point {
+    /// All of them; a condition follows.
+    pub(super) const SELECT: &str =
+        "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact where ";
+
+    /// The newest reports of a branch, newest first.
+    pub(super) async fn newest(pool: &PgPool, branch: Uuid, limit: i64) -> Result<Vec<Self>, sqlx::Error> {
+        let sql = [Self::SELECT, "branch_id = $1 order by seq desc limit $2"].concat();
+        sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(limit).fetch_all(pool).await
+    }
+
     /// The order of the runs of a branch.
     pub(super) fn order(&self) -> (DateTime<Utc>, i32) {
         (self.at, self.seq)
@@ -140,30 +173,6 @@ pub struct Seen {
     pub duration_ms: Option<i64>,
 }
 
-#[derive(Deserialize)]
-struct StoredEvidence {
-    seq: Option<u32>,
-    signal: Signal,
-}
-
-#[derive(Deserialize)]
-struct StoredChange {
-    shift: Shift,
-    seq: Option<u32>,
-    earliest: Option<u32>,
-    latest: Option<u32>,
-    before: f64,
-    after: f64,
-}
-
-#[derive(Deserialize)]
-struct Stored {
-    rule: Rule,
-    flip_rate: Option<f64>,
-    evidence: Vec<StoredEvidence>,
-    changes: Vec<StoredChange>,
-}
-
 #[derive(FromRow)]
 struct SeriesColumns {
     branch_id: Uuid,
@@ -171,7 +180,7 @@ struct SeriesColumns {
     variant: i64,
     seen: Vec<u8>,
     durations: Vec<u8>,
-    assessment: Option<Value>,
+    last_seq: i32,
 }
 
 /// What a test has become, if it was renamed; else itself.
@@ -256,7 +265,8 @@ async fn choose(
     (branch, variant): (Option<&str>, Option<i64>),
 ) -> Result<Option<SeriesColumns>, sqlx::Error> {
     let mut query = QueryBuilder::<Postgres>::new(
-        "select branch.id as branch_id, branch.name as branch, series.variant, series.seen, series.durations, series.assessment",
+        "select branch.id as branch_id, branch.name as branch, series.variant, series.seen, series.durations,
+                series.last_seq",
     );
     query.push(TABLES).push(" where test.id = ");
     push_target(&mut query, test);
@@ -274,42 +284,50 @@ async fn choose(
 }
 
 async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::Error> {
-    let SeriesColumns { branch_id, branch, variant, seen, durations, assessment } = columns;
-    let stored: Option<Stored> = assessment.and_then(|assessment| serde_json::from_value(assessment).ok());
+    let SeriesColumns { branch_id, branch, variant, seen, durations, last_seq } = columns;
     let entries = seen::decode(&seen);
     let timed = timed(&entries, &durations);
-    let Some(stored) = stored else {
+    if !entries.iter().any(|entry| matches!(entry.seen, seen::Seen::Failed { .. })) {
         // Nothing else needs to be known of a test that never failed.
         let points = points(pool, branch_id, timed.keys().copied()).await?;
         let (evidence, changes, durations) = (Vec::new(), Vec::new(), shifts(&timed, &points));
         return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations });
-    };
-    let points = points(pool, branch_id, entries.iter().map(|entry| entry.seq)).await?;
+    }
+    let points = points_up_to(pool, branch_id, last_seq).await?;
     let durations = shifts(&timed, &points);
-    let point = |seq: Option<u32>| points.get(&seq?).cloned();
-    let evidence =
-        stored.evidence.into_iter().filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.seq)? }));
-    let changes = stored.changes.into_iter().filter_map(|change| {
+    let facts = Facts::new(points.values().map(Point::fact).collect());
+    let (seqs, observed) = facts.observations(entries.iter().copied());
+    let Some(found) = assess_as_of_newest(&observed) else {
+        let (evidence, changes) = (Vec::new(), Vec::new());
+        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations });
+    };
+    let point = |index: usize| points.get(seqs.get(index)?).cloned();
+    let newest = found.evidence.iter().rev().take(EVIDENCE);
+    let evidence = newest.filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.index)? }));
+    let told = || entries.iter().filter_map(|entry| points.get(&entry.seq));
+    let changes = found.changes.iter().rev().take(CHANGES).filter_map(|change| {
         let earliest = point(change.earliest)?;
-        let before = points.values().filter(|point| point.order() < earliest.order());
+        let before = told().filter(|point| point.order() < earliest.order());
         Some(ShiftOf {
             shift: change.shift,
-            at: point(change.seq)?,
+            at: point(change.at)?,
             before: before.max_by_key(|point| point.order()).cloned(),
             earliest,
             latest: point(change.latest)?,
             shares: (change.before, change.after),
         })
     });
-    Ok(Chosen {
-        branch,
-        variant,
-        rule: Some(stored.rule),
-        flip_rate: stored.flip_rate,
-        evidence: evidence.collect(),
-        changes: changes.collect(),
-        durations,
-    })
+    let (evidence, changes) = (evidence.collect(), changes.collect());
+    Ok(Chosen { branch, variant, rule: Some(found.rule), flip_rate: found.flip_rate, evidence, changes, durations })
+}
+
+/// What a series is assessed with: the reports of its branch up to its newest one.
+async fn points_up_to(pool: &PgPool, branch: Uuid, last: i32) -> Result<HashMap<u32, Point>, sqlx::Error> {
+    let first = last.saturating_sub(i32::try_from(FACTS).unwrap_or(i32::MAX));
+    let sql = [Point::SELECT, "branch_id = $1 and seq between $2 and $3"].concat();
+    let points: Vec<Point> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(first).bind(last).fetch_all(pool).await?;
+    Ok(points.into_iter().map(|point| (point.seq(), point)).collect())
 }
 
 /// Reports of a branch by number.
@@ -319,15 +337,9 @@ pub(super) async fn points(
     numbers: impl Iterator<Item = u32>,
 ) -> Result<HashMap<u32, Point>, sqlx::Error> {
     let numbers: Vec<i32> = numbers.filter_map(|seq| i32::try_from(seq).ok()).collect();
-    let points: Vec<Point> = sqlx::query_as(
-        "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
-         where branch_id = $1 and seq = any($2)",
-    )
-    .bind(branch)
-    .bind(numbers)
-    .fetch_all(pool)
-    .await?;
-    Ok(points.into_iter().map(|point| (u32::try_from(point.seq).unwrap_or_default(), point)).collect())
+    let sql = [Point::SELECT, "branch_id = $1 and seq = any($2)"].concat();
+    let points: Vec<Point> = sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(numbers).fetch_all(pool).await?;
+    Ok(points.into_iter().map(|point| (point.seq(), point)).collect())
 }
 
 /// How often the outcome changed from run to run in the newest runs, and how many runs these are: the original's measure, but

@@ -5,7 +5,12 @@
 
 use super::test::Point;
 use crate::{
-    history::{place::branch_id, said::short, seen, series::Facts},
+    history::{
+        facts::{Fact, Facts},
+        place::branch_id,
+        said::short,
+        seen::Entries,
+    },
     issues::queries::{Ticket, tickets_of},
     quarantine::queries::covering,
 };
@@ -152,6 +157,7 @@ pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Opti
         at,
         until,
         own: &own,
+        again: own.again(run.0, at),
         base,
         earlier: &earlier,
         quarantined: &quarantined,
@@ -252,10 +258,13 @@ async fn earlier_failures(
         .flat_map(|failure| failure.kinds.iter().map(|kind| (failure.test_id, failure.fingerprint, *kind)))
         .collect();
     let found: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
-        "select test, error, bool_or(flaked)
+        // One of each sort is enough, however many there are.
+        "select test, error, bool_or(sort.flaked)
          from (select distinct * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as one (test, error, kind)) wanted
-         join history.failure on test_id = test and fingerprint = kind
-         where at <= $5 and not no = any($4) group by test, error",
+         cross join (values (false), (true)) as sort (flaked)
+         cross join lateral (select from history.failure f where f.test_id = test and f.fingerprint = kind
+                             and f.flaked = sort.flaked and f.at <= $5 and not f.no = any($4) limit 1) earlier
+         group by test, error",
     )
     .bind(wanted.iter().map(|(test, ..)| *test).collect::<Vec<_>>())
     .bind(wanted.iter().map(|(_, error, _)| *error).collect::<Vec<_>>())
@@ -271,19 +280,12 @@ async fn earlier_failures(
 struct Branch {
     points: Vec<Point>,
     facts: Facts,
-    series: BTreeMap<(Uuid, i64), Vec<seen::Entry>>,
+    series: BTreeMap<(Uuid, i64), Entries>,
 }
 
 impl Branch {
     async fn load(pool: &PgPool, id: Uuid, failures: &[Failure]) -> Result<Self, sqlx::Error> {
-        let points: Vec<Point> = sqlx::query_as(
-            "select seq, report_id, run_id, at, commit, change, passed, failed from history.fact
-             where branch_id = $1 order by seq desc limit $2",
-        )
-        .bind(id)
-        .bind(REPORTS)
-        .fetch_all(pool)
-        .await?;
+        let points = Point::newest(pool, id, REPORTS).await?;
         let series: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
             "select test_id, variant, seen from unnest($2::uuid[], $3::bigint[]) as wanted (test, variety)
              join history.series on branch_id = $1 and test_id = test and variant = variety",
@@ -294,7 +296,8 @@ impl Branch {
         .fetch_all(pool)
         .await?;
         let facts = Facts::new(points.iter().map(Point::fact).collect());
-        let series = series.into_iter().map(|(test, variant, seen)| ((test, variant), seen::decode(&seen))).collect();
+        let series =
+            series.into_iter().map(|(test, variant, seen)| ((test, variant), Entries::decode(&seen))).collect();
         Ok(Self { points, facts, series })
     }
 
@@ -303,10 +306,18 @@ impl Branch {
         self.points.iter().filter(move |point| point.run_id != run && point.at <= until)
     }
 
-    fn observations(&self, failure: &Failure) -> Vec<(Uuid, Observation)> {
+    /// The numbers of reports of the run's commit in other runs until then.
+    fn again(&self, run: Uuid, until: DateTime<Utc>) -> HashSet<u32> {
+        let commit = self.points.iter().find(|point| point.run_id == run).and_then(|point| point.commit.as_deref());
+        let is_same = |point: &&Point| commit.is_some() && point.commit.as_deref() == commit;
+        self.earlier(run, until).filter(is_same).map(Point::seq).collect()
+    }
+
+    /// What those reports of the branch that count, by their numbers, say of the test, run by run.
+    fn observations(&self, failure: &Failure, counts: impl Fn(u32) -> bool) -> Vec<Observation> {
         let Some(entries) = self.series.get(&(failure.test_id, failure.variant)) else { return Vec::new() };
-        let run = |seq: u32| self.facts.get(seq).map_or(Uuid::nil(), |fact| fact.run);
-        self.facts.observations(entries.iter().copied()).into_iter().map(|(seq, seen)| (run(seq), seen)).collect()
+        let entries = entries.iter().filter(|entry| counts(entry.seq));
+        self.facts.observations(entries).1
     }
 }
 
@@ -317,6 +328,8 @@ struct Judge<'a> {
     /// Until when the base counts.
     until: DateTime<Utc>,
     own: &'a Branch,
+    /// Its reports of other runs of the same commit, no later than this one.
+    again: HashSet<u32>,
     base: &'a Branch,
     earlier: &'a HashMap<(Uuid, Uuid), bool>,
     /// Tests that were in quarantine.
@@ -343,15 +356,15 @@ impl Judge<'_> {
     }
 
     fn facts(&self, failure: &Failure) -> verdict::Facts {
-        let until = self.until.timestamp();
         let infra = self.own.facts.mass(self.run) == Mass::Outage;
         // What passed in the end, or failed with everything else, is judged without a look at its history.
-        let observations = if infra || failure.flaked { Vec::new() } else { self.base.observations(failure) };
-        let before: Vec<Observation> = observations
-            .into_iter()
-            .filter(|(run, seen)| *run != self.run && seen.at <= until)
-            .map(|(_, seen)| seen)
-            .collect();
+        let before = match infra || failure.flaked {
+            true => Vec::new(),
+            false => {
+                let counts = |fact: &Fact| fact.run != self.run && fact.at <= self.until;
+                self.base.observations(failure, |seq| self.base.facts.get(seq).is_some_and(counts))
+            }
+        };
         let found = assess(&before, Prior::default(), self.at.timestamp());
         let kinds: Vec<u64> = failure.kinds.iter().copied().map(short).collect();
         let says_nothing = failure.fingerprint.is_nil();
@@ -381,12 +394,7 @@ impl Judge<'_> {
 
     /// In another run of the same commit, no later than this one.
     fn passed_on_this_code(&self, failure: &Failure) -> bool {
-        let seen = self.own.observations(failure);
-        let commit = seen.iter().find(|(run, _)| *run == self.run).and_then(|(_, seen)| seen.commit);
-        let Some(commit) = commit else { return false };
-        let until = self.at.timestamp();
-        seen.iter().any(|(run, seen)| {
-            *run != self.run && seen.commit == Some(commit) && seen.outcome == Outcome::Passed && seen.at <= until
-        })
+        let seen = self.own.observations(failure, |seq| self.again.contains(&seq));
+        seen.iter().any(|seen| seen.outcome == Outcome::Passed)
     }
 }

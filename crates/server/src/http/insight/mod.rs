@@ -6,7 +6,7 @@ mod errors;
 mod tests;
 mod verdict;
 
-pub(super) use verdict::of_run;
+pub(super) use verdict::in_short as verdict_in_short;
 
 use super::{error::ApiError, extract::Pairs};
 use crate::app::App;

@@ -48,28 +48,36 @@ pub(super) async fn get_run_verdict(
     of_run(&app, caller.team()?, id).await?.map(Json).ok_or_else(not_found)
 }
 
-/// The verdict of a run of a team, if it is there.
-pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
+/// Failing tests by verdict.
+type Counts = BTreeMap<&'static str, u64>;
+
+/// The verdict of a run of a team in short, if it is there.
+pub(in crate::http) async fn in_short(
+    app: &App,
+    team: TeamId,
+    id: RunId,
+) -> Result<Option<(dto::VerdictState, Counts)>, ApiError> {
+    let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
+    let state = match found.outcome {
+        RunOutcome::Regressions => state(found.outcome, false),
+        outcome => {
+            let run = get_run(&app.db, team, id).await?;
+            state(outcome, run.is_some_and(|run| run.is_complete(app.clock.now())))
+        }
+    };
+    Ok(Some((state, counts(&found))))
+}
+
+async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
     let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
     let (run, now) = (get_run(&app.db, team, id).await?, app.clock.now());
     let complete = run.as_ref().is_some_and(|run| run.is_complete(now));
     let project = run.map(|run| run.project_id.0).unwrap_or_default();
     let errors: Vec<_> = found.failing.iter().map(|failing| (project, failing.fingerprint)).collect();
     let open = tickets_of(&app.db, team, &errors, (now, now)).await?;
-    let mut counts: BTreeMap<&'static str, u64> = VERDICTS.into_iter().map(|verdict| (verdict, 0)).collect();
-    for failing in &found.failing {
-        *counts.entry(failing.verdict.as_str()).or_default() += 1;
-    }
-    let state = match found.outcome {
-        // What is broken stays broken, whatever is still to come.
-        RunOutcome::Regressions => dto::VerdictState::Regressions,
-        _ if !complete => dto::VerdictState::Pending,
-        RunOutcome::Mergeable => dto::VerdictState::Mergeable,
-        RunOutcome::Neutral => dto::VerdictState::Neutral,
-    };
     Ok(Some(dto::RunVerdict {
-        state,
-        counts,
+        state: state(found.outcome, complete),
+        counts: counts(&found),
         baseline: found.baseline.map(|base| dto::Baseline {
             branch: base.branch,
             commit: base.commit,
@@ -85,6 +93,24 @@ pub(in crate::http) async fn of_run(app: &App, team: TeamId, id: RunId) -> Resul
             .collect(),
         truncated: found.truncated,
     }))
+}
+
+fn state(outcome: RunOutcome, complete: bool) -> dto::VerdictState {
+    match outcome {
+        // What is broken stays broken, whatever is still to come.
+        RunOutcome::Regressions => dto::VerdictState::Regressions,
+        _ if !complete => dto::VerdictState::Pending,
+        RunOutcome::Mergeable => dto::VerdictState::Mergeable,
+        RunOutcome::Neutral => dto::VerdictState::Neutral,
+    }
+}
+
+fn counts(found: &queries::RunVerdict) -> Counts {
+    let mut counts: Counts = VERDICTS.into_iter().map(|verdict| (verdict, 0)).collect();
+    for failing in &found.failing {
+        *counts.entry(failing.verdict.as_str()).or_default() += 1;
+    }
+    counts
 }
 
 fn reason(failing: &Failing, linked_later: bool) -> String {

@@ -125,11 +125,11 @@ fn answer(app: &AppState, accepted: &Accepted) -> dto::UploadAnswer {
 
 /// That of the run, as far as it is there. The report is taken in whether this can be read or not.
 async fn verdict(app: &AppState, team: TeamId, run: RunId) -> dto::Verdict {
-    let found = insight::of_run(app, team, run).await.unwrap_or_else(|error| {
+    let found = insight::verdict_in_short(app, team, run).await.unwrap_or_else(|error| {
         tracing::warn!(error = error.message(), "the verdict of a run cannot be read");
         None
     });
-    let (state, counts) = found.map_or((VerdictState::Pending, BTreeMap::new()), |found| (found.state, found.counts));
+    let (state, counts) = found.unwrap_or((VerdictState::Pending, BTreeMap::new()));
     dto::Verdict { state, counts }
 }
 

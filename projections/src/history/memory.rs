@@ -1,0 +1,124 @@
+//! The series that were written last, kept in memory: the next report tells of the same tests.
+//!
+//! A report changes every series that it tells of a little. Reading them all again, and finding anew what follows from each,
+//! costs more than all else; so they are remembered, and what follows is found when there is time, at the latest when
+//! [`Settle::All`] is asked for. What is left for later can be found again from the tables: `branch.settled` is the number of
+//! the newest report that everything was found for.
+
+use super::{
+    facts::Newest,
+    series::{Key, Series},
+    stored::{self, Table},
+};
+use crate::{ApplyError, Settle};
+use sqlx::PgConnection;
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// Bytes that are remembered between two batches, about.
+const ROOM: usize = 16 * 1024 * 1024;
+
+/// What was written last, and what is still to be written. Right as long as nobody else writes.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    series: BTreeMap<Key, Series>,
+    /// Those that are not in the tables yet.
+    new: BTreeSet<Key>,
+    /// Those that stand in the tables as they were before.
+    changed: BTreeSet<Key>,
+    /// Those of which not all is in the tables that follows from them.
+    unsettled: BTreeSet<Key>,
+    /// The branches of these, and others that had a report.
+    branches: BTreeSet<Uuid>,
+    /// The reports that series are assessed with.
+    pub facts: Newest,
+    /// Whether it is known what those before left for later.
+    looked: bool,
+}
+
+impl Memory {
+    /// Reads those of the series that are not known.
+    pub async fn load(&mut self, conn: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), ApplyError> {
+        let unknown: Vec<Key> = keys.iter().copied().filter(|key| !self.series.contains_key(key)).collect();
+        for some in unknown.chunks(stored::AT_ONCE) {
+            self.series.append(&mut stored::load_series(conn, Table::Series, some).await?);
+        }
+        Ok(())
+    }
+
+    /// A series that a report tells of; `begin` makes one that is new.
+    pub fn change(&mut self, key: Key, begin: impl FnOnce() -> Series) -> &mut Series {
+        self.changed.insert(key);
+        self.unsettled.insert(key);
+        self.series.entry(key).or_insert_with(|| {
+            self.new.insert(key);
+            begin()
+        })
+    }
+
+    /// A report came in on a branch.
+    pub fn touch(&mut self, branch: Uuid) {
+        self.branches.insert(branch);
+    }
+
+    /// Whether nothing is left for later.
+    pub fn is_level(&self) -> bool {
+        self.looked && self.branches.is_empty() && self.unsettled.is_empty()
+    }
+
+    /// See [`Settle`].
+    pub async fn write(&mut self, conn: &mut PgConnection, how: Settle) -> Result<(), ApplyError> {
+        match how {
+            Settle::All => self.write_all(conn).await?,
+            Settle::Facts => self.write_changed(conn).await?,
+            Settle::Overflow if self.is_full() => self.write_all(conn).await?,
+            Settle::Overflow => {}
+        }
+        if self.is_full() {
+            self.series.clear();
+            self.facts = Newest::default();
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        let series: usize = self.series.values().map(Series::bytes).sum();
+        series + self.facts.bytes() + self.unsettled.len() * size_of::<Key>() > ROOM
+    }
+
+    /// What the reports said, without what follows from it.
+    async fn write_changed(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        let (new, changed) = (std::mem::take(&mut self.new), std::mem::take(&mut self.changed));
+        self.derive(conn, &new).await?;
+        let changed: Vec<&Series> = changed.difference(&new).filter_map(|key| self.series.get(key)).collect();
+        stored::update_series(conn, &changed).await
+    }
+
+    async fn write_all(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        if !self.looked {
+            self.look(conn).await?;
+        }
+        let unsettled = std::mem::take(&mut self.unsettled);
+        self.load(conn, &unsettled).await?;
+        self.derive(conn, &unsettled).await?;
+        self.new.clear();
+        self.changed.clear();
+        stored::settled(conn, std::mem::take(&mut self.branches)).await
+    }
+
+    /// Finds what others left for later.
+    async fn look(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
+        for (branch, settled) in stored::unsettled_branches(conn).await? {
+            self.unsettled.extend(stored::load_keys(conn, branch, settled).await?);
+            self.branches.insert(branch);
+        }
+        self.looked = true;
+        Ok(())
+    }
+
+    /// Writes all of these.
+    async fn derive(&mut self, conn: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), ApplyError> {
+        let series: Vec<&Series> = keys.iter().filter_map(|key| self.series.get(key)).collect();
+        stored::derive_series(conn, &mut self.facts, &series).await
+    }
+}

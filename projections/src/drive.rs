@@ -50,12 +50,14 @@ pub(crate) struct Driver<'a> {
     unsettled: Option<Instant>,
     /// How long it took to settle everything the last time.
     settling: Duration,
+    /// Whether the applier remembers what is in no table yet.
+    ahead: bool,
 }
 
 impl<'a> Driver<'a> {
     /// For the tables that the connection's search path points at.
     pub fn new(projection: &'a dyn Projection, row: &'a str) -> Self {
-        Self { projection, row, applier: projection.applier(), unsettled: None, settling: Duration::ZERO }
+        Self { projection, row, applier: projection.applier(), unsettled: None, settling: Duration::ZERO, ahead: false }
     }
 
     /// How much longer what is left for later can wait; none if nothing is.
@@ -135,6 +137,8 @@ impl<'a> Driver<'a> {
         let Some(last) = items.last() else { return Ok(Ok((*from, Wish::Active))) };
         let began = Instant::now();
         let to = Checkpoint { position: Position { epoch: from.position.epoch, n: last.n }, commit: last.id() };
+        // What it remembers of this batch is in no table should that fail; what it remembers of others must not be lost with it.
+        let before = if self.ahead { self.applier.copy() } else { None };
         let mut tx = conn.begin().await?;
         if let Err(error) = self.write(&mut tx, items, how).await {
             let transient = error.is_transient();
@@ -142,8 +146,7 @@ impl<'a> Driver<'a> {
                 ApplyError::Database(error) if transient => Err(error.into()),
                 permanent => {
                     tx.rollback().await?;
-                    // What it remembers is not in the tables.
-                    self.applier = self.projection.applier();
+                    self.applier = before.unwrap_or_else(|| self.projection.applier());
                     Ok(Err(permanent.to_string()))
                 }
             };
@@ -172,6 +175,7 @@ impl<'a> Driver<'a> {
         if how == Settle::All {
             self.settling = began.elapsed();
         }
+        self.ahead = how == Settle::Overflow && !self.applier.is_settled();
         Ok(())
     }
 }

@@ -57,8 +57,7 @@ pub trait Projection: Send + Sync + 'static {
     fn applier(&self) -> Box<dyn Applier>;
 }
 
-/// Changes the rows of a projection. It is the only one that does, for as long as it lives; after a transaction that failed
-/// there is a new one.
+/// Changes the rows of a projection. It is the only one that does, for as long as it lives; a transaction that failed ends it.
 pub trait Applier: Send {
     /// Changes the rows. Runs in the transaction that also moves the position.
     ///
@@ -75,6 +74,11 @@ pub trait Applier: Send {
     fn settle<'a>(&'a mut self, conn: &'a mut PgConnection, how: Settle) -> BoxFuture<'a, Result<(), ApplyError>> {
         let _ = (conn, how);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Another one that remembers the same; none if it remembers nothing.
+    fn copy(&self) -> Option<Box<dyn Applier>> {
+        None
     }
 
     /// Whether nothing is left for later, as far as it knows: a new one may have to look.

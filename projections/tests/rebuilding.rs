@@ -6,7 +6,7 @@ mod support;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::{Kind, report::Status};
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{Applier, ApplyError, Item, Projection, RebuildError, rebuild, skip};
+use scaledtest_projections::{Applier, ApplyError, Item, Projection, RebuildError, Settle, rebuild, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -252,4 +252,67 @@ async fn a_skip_holds_in_the_next_epoch_too_and_one_can_be_made_in_it() {
     let skips = "select count(*) from ops.projection_skip where epoch = 2 and commit_id is not null";
     assert_eq!(count(&database.pool, skips).await, 1);
     assert_eq!(last.epoch, 3);
+}
+
+/// Counts reports, remembers how many, and takes only one at a time.
+#[derive(Clone, Copy)]
+struct Remembering;
+
+#[derive(Clone, Default)]
+struct Remembered(i64);
+
+impl Projection for Remembering {
+    fn name(&self) -> &'static str {
+        "remembering"
+    }
+    fn version(&self) -> i32 {
+        1
+    }
+    fn kinds(&self) -> &'static [Kind] {
+        &[Kind::Report]
+    }
+    fn needs_bodies(&self) -> bool {
+        false
+    }
+    fn ddl(&self) -> &'static str {
+        "create table reports (n bigint)"
+    }
+    fn applier(&self) -> Box<dyn Applier> {
+        Box::<Remembered>::default()
+    }
+}
+
+impl Applier for Remembered {
+    fn apply<'a>(&'a mut self, _: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
+        let came = batch.iter().filter(|item| !item.events.is_empty()).count() as i64;
+        self.0 += came;
+        let done = if came > 1 { Err(ApplyError::Data("too many".into())) } else { Ok(()) };
+        Box::pin(std::future::ready(done))
+    }
+    fn settle<'a>(&'a mut self, conn: &'a mut PgConnection, how: Settle) -> BoxFuture<'a, Result<(), ApplyError>> {
+        Box::pin(async move {
+            if how != Settle::Overflow {
+                sqlx::query("insert into reports values ($1)").bind(std::mem::take(&mut self.0)).execute(conn).await?;
+            }
+            Ok(())
+        })
+    }
+    fn copy(&self) -> Option<Box<dyn Applier>> {
+        Some(Box::new(self.clone()))
+    }
+    fn is_settled(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[tokio::test]
+async fn what_a_rebuild_remembers_is_not_lost_when_a_batch_has_to_be_halved() {
+    let database = database().await;
+    let world = World::new(EventLog::in_memory());
+    for name in ["one", "two", "three", "four", "five"] {
+        world.upload(&Spec::new(name, passed(1))).await;
+    }
+    let remembering: Arc<dyn Projection> = Arc::new(Remembering);
+    rebuild(&database.pool, &world.log, &remembering, |_| ()).await.unwrap();
+    assert_eq!(count(&database.pool, "select sum(n)::bigint from remembering.reports").await, 5);
 }

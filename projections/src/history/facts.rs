@@ -166,7 +166,7 @@ fn since(seq: u32) -> u32 {
 }
 
 /// The newest facts of some branches, each from a number on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Newest {
     branches: HashMap<Uuid, (u32, Vec<Fact>)>,
 }

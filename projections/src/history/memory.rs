@@ -19,7 +19,7 @@ use uuid::Uuid;
 const ROOM: usize = 16 * 1024 * 1024;
 
 /// What was written last, and what is still to be written. Right as long as nobody else writes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Memory {
     series: BTreeMap<Key, Series>,
     /// Those that are not in the tables yet.

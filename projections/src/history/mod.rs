@@ -76,6 +76,10 @@ impl Applier for Memory {
         Box::pin(self.write(conn, how))
     }
 
+    fn copy(&self) -> Option<Box<dyn Applier>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn is_settled(&self) -> bool {
         self.is_level()
     }

@@ -50,14 +50,12 @@ pub(crate) struct Driver<'a> {
     unsettled: Option<Instant>,
     /// How long it took to settle everything the last time.
     settling: Duration,
-    /// Whether the applier remembers what is in no table yet.
-    ahead: bool,
 }
 
 impl<'a> Driver<'a> {
     /// For the tables that the connection's search path points at.
     pub fn new(projection: &'a dyn Projection, row: &'a str) -> Self {
-        Self { projection, row, applier: projection.applier(), unsettled: None, settling: Duration::ZERO, ahead: false }
+        Self { projection, row, applier: projection.applier(), unsettled: None, settling: Duration::ZERO }
     }
 
     /// How much longer what is left for later can wait; none if nothing is.
@@ -138,7 +136,7 @@ impl<'a> Driver<'a> {
         let began = Instant::now();
         let to = Checkpoint { position: Position { epoch: from.position.epoch, n: last.n }, commit: last.id() };
         // What it remembers of this batch is in no table should that fail; what it remembers of others must not be lost with it.
-        let before = if self.ahead { self.applier.copy() } else { None };
+        let before = self.applier.copy();
         let mut tx = conn.begin().await?;
         if let Err(error) = self.write(&mut tx, items, how).await {
             let transient = error.is_transient();
@@ -175,7 +173,6 @@ impl<'a> Driver<'a> {
         if how == Settle::All {
             self.settling = began.elapsed();
         }
-        self.ahead = how == Settle::Overflow && !self.applier.is_settled();
         Ok(())
     }
 }

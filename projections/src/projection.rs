@@ -76,7 +76,7 @@ pub trait Applier: Send {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Another one that remembers the same; none if it remembers nothing.
+    /// Another one that remembers the same, if this one remembers what is in no table yet.
     fn copy(&self) -> Option<Box<dyn Applier>> {
         None
     }

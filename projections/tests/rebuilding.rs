@@ -4,7 +4,7 @@
 mod support;
 
 use futures_util::future::BoxFuture;
-use scaledtest_domain::{Kind, report::Status};
+use scaledtest_domain::report::Status;
 use scaledtest_eventlog::EventLog;
 use scaledtest_projections::{Applier, ApplyError, Item, Projection, RebuildError, Settle, rebuild, skip};
 use sqlx::PgConnection;
@@ -135,30 +135,13 @@ async fn a_rebuild_that_meets_poison_leaves_the_live_tables_as_they_are() {
     reading.stop().await;
 }
 
-/// A projection whose version and tables can be chosen.
-#[derive(Clone, Copy)]
+/// Writes the numbers of commits, in the second version twice.
 struct Counting(i32);
 
-impl Projection for Counting {
-    fn name(&self) -> &'static str {
-        "counting"
-    }
-    fn version(&self) -> i32 {
-        self.0
-    }
-    fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Report]
-    }
-    fn needs_bodies(&self) -> bool {
-        false
-    }
-    fn ddl(&self) -> &'static str {
-        if self.0 == 1 { "create table seen (n bigint)" } else { "create table seen (n bigint, twice bigint)" }
-    }
-    fn applier(&self) -> Box<dyn Applier> {
-        Box::new(*self)
-    }
-}
+const FIRST: Made =
+    Made { name: "counting", version: 1, ddl: "create table seen (n bigint)", applier: || Box::new(Counting(1)) };
+const SECOND: Made =
+    Made { version: 2, ddl: "create table seen (n bigint, twice bigint)", applier: || Box::new(Counting(2)), ..FIRST };
 
 impl Applier for Counting {
     fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
@@ -178,12 +161,12 @@ impl Applier for Counting {
 async fn another_version_of_the_tables_is_rebuilt_at_start() {
     let database = database().await;
     let world = World::new(EventLog::in_memory());
-    let first = Reading::with(&database.pool, &world.log, vec![Arc::new(Counting(1))]);
+    let first = Reading::with(&database.pool, &world.log, vec![Arc::new(FIRST)]);
     let seen = world.upload(&Spec::new("one", passed(1))).await;
     assert!(first.positions.wait(&["counting"], seen, LIMIT).await);
     first.stop().await;
 
-    let second = Reading::with(&database.pool, &world.log, vec![Arc::new(Counting(2))]);
+    let second = Reading::with(&database.pool, &world.log, vec![Arc::new(SECOND)]);
     let seen = world.upload(&Spec::new("two", passed(1))).await;
     assert!(second.positions.wait(&["counting"], seen, LIMIT).await);
     assert_eq!(count(&database.pool, "select sum(twice)::bigint from counting.seen").await, 6);
@@ -255,32 +238,15 @@ async fn a_skip_holds_in_the_next_epoch_too_and_one_can_be_made_in_it() {
 }
 
 /// Counts reports, remembers how many, and takes only one at a time.
-#[derive(Clone, Copy)]
-struct Remembering;
-
 #[derive(Clone, Default)]
 struct Remembered(i64);
 
-impl Projection for Remembering {
-    fn name(&self) -> &'static str {
-        "remembering"
-    }
-    fn version(&self) -> i32 {
-        1
-    }
-    fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Report]
-    }
-    fn needs_bodies(&self) -> bool {
-        false
-    }
-    fn ddl(&self) -> &'static str {
-        "create table reports (n bigint)"
-    }
-    fn applier(&self) -> Box<dyn Applier> {
-        Box::<Remembered>::default()
-    }
-}
+const REMEMBERING: Made = Made {
+    name: "remembering",
+    version: 1,
+    ddl: "create table reports (n bigint)",
+    applier: || Box::<Remembered>::default(),
+};
 
 impl Applier for Remembered {
     fn apply<'a>(&'a mut self, _: &'a mut PgConnection, batch: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
@@ -312,7 +278,7 @@ async fn what_a_rebuild_remembers_is_not_lost_when_a_batch_has_to_be_halved() {
     for name in ["one", "two", "three", "four", "five"] {
         world.upload(&Spec::new(name, passed(1))).await;
     }
-    let remembering: Arc<dyn Projection> = Arc::new(Remembering);
+    let remembering: Arc<dyn Projection> = Arc::new(REMEMBERING);
     rebuild(&database.pool, &world.log, &remembering, |_| ()).await.unwrap();
     assert_eq!(count(&database.pool, "select sum(n)::bigint from remembering.reports").await, 5);
 }

@@ -4,9 +4,9 @@
 mod support;
 
 use futures_util::future::BoxFuture;
-use scaledtest_domain::{Kind, report::Status};
+use scaledtest_domain::report::Status;
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{Applier, ApplyError, Item, Projection, State, skip};
+use scaledtest_projections::{Applier, ApplyError, Item, State, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -260,30 +260,15 @@ async fn waiting_for_what_does_not_come_ends_in_time() {
     assert_eq!(positions.get("reports"), position, "old news is ignored");
 }
 
-/// Its index takes no such word.
-#[derive(Clone, Copy)]
+/// The index of its table takes no such word.
 struct Long;
 
-impl Projection for Long {
-    fn name(&self) -> &'static str {
-        "long"
-    }
-    fn version(&self) -> i32 {
-        1
-    }
-    fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Report]
-    }
-    fn needs_bodies(&self) -> bool {
-        false
-    }
-    fn ddl(&self) -> &'static str {
-        "create table seen (word text); create index on seen (word)"
-    }
-    fn applier(&self) -> Box<dyn Applier> {
-        Box::new(*self)
-    }
-}
+const LONG: Made = Made {
+    name: "long",
+    version: 1,
+    ddl: "create table seen (word text); create index on seen (word)",
+    applier: || Box::new(Long),
+};
 
 impl Applier for Long {
     fn apply<'a>(&'a mut self, conn: &'a mut PgConnection, _: &'a [Item]) -> BoxFuture<'a, Result<(), ApplyError>> {
@@ -299,7 +284,7 @@ impl Applier for Long {
 async fn what_is_over_a_limit_of_the_database_halts_instead_of_being_tried_for_ever() {
     let database = database().await;
     let world = World::new(EventLog::in_memory());
-    let reading = Reading::with(&database.pool, &world.log, vec![Arc::new(Long)]);
+    let reading = Reading::with(&database.pool, &world.log, vec![Arc::new(LONG)]);
     let at = world.upload(&Spec::new("one", passed(1))).await;
     assert!(halted(&database.pool, &world.log, "long").await);
     assert_eq!(state(&database.pool, &world.log, "long").await.2, Some(at.n));

@@ -41,7 +41,7 @@ const UNUSUAL_POINTS: f64 = 0.01;
 /// Failing tests more than usual, at least: a handful of tests is no mass.
 const EXTRA_TESTS: f64 = 5.0;
 /// Runs that say what is usual, at most.
-pub const COMPARED: usize = 20;
+const COMPARED: usize = 20;
 /// Runs needed to know what is usual.
 const BASELINE_RUNS: usize = 5;
 

@@ -34,7 +34,10 @@ impl Projection for Gates {
 
     /// Of a report only that it is gone.
     fn wants(&self, event: &Event) -> bool {
-        !matches!(event, Event::Report(event) if !matches!(event, report::Event::Deleted(_)))
+        match event {
+            Event::Report(event) => matches!(event, report::Event::Deleted(_)),
+            _ => true,
+        }
     }
 
     fn needs_bodies(&self) -> bool {

@@ -11,29 +11,27 @@ use scaledtest_domain::{
 use sqlx::PgConnection;
 
 pub(super) async fn apply(conn: &mut PgConnection, memory: &mut Memory, batch: &[Item]) -> Result<(), ApplyError> {
-    let mut gathered = Gathered::default();
-    let mut projects = Vec::new();
+    let mut before = Before::default();
     for item in batch {
         for event in &item.events {
             match event {
-                Event::Project(project::Event::Created(created)) => projects.push((item.team()?, created)),
+                Event::Project(project::Event::Created(created)) => {
+                    before.projects.push((item.team()?, created));
+                }
                 Event::Project(project::Event::OwnersChanged(changed)) => {
-                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn, memory).await?;
+                    before.write(conn, memory).await?;
                     owners::change(conn, changed).await?;
                 }
                 Event::Report(report::Event::Ingested(ingested)) => {
-                    gathered.take_in(Place::of(signed(item.n), item.team()?, ingested), ingested, &item.body);
+                    before.gathered.take_in(Place::of(signed(item.n), item.team()?, ingested), ingested, &item.body);
                 }
                 Event::Report(report::Event::Deleted(gone)) => {
-                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn, memory).await?;
+                    before.write(conn, memory).await?;
                     std::mem::take(memory).write(conn, Settle::All).await?;
                     delete::delete(conn, gone.report).await?;
                 }
                 Event::Alias(event) => {
-                    insert_projects(conn, &std::mem::take(&mut projects)).await?;
-                    std::mem::take(&mut gathered).write(conn, memory).await?;
+                    before.write(conn, memory).await?;
                     std::mem::take(memory).write(conn, Settle::All).await?;
                     match event {
                         alias::Event::Accepted(accepted) => {
@@ -47,8 +45,21 @@ pub(super) async fn apply(conn: &mut PgConnection, memory: &mut Memory, batch: &
             }
         }
     }
-    insert_projects(conn, &projects).await?;
-    gathered.write(conn, memory).await
+    before.write(conn, memory).await
+}
+
+/// What came before an event that it might concern.
+#[derive(Default)]
+struct Before<'a> {
+    projects: Vec<(TeamId, &'a project::Created)>,
+    gathered: Gathered<'a>,
+}
+
+impl Before<'_> {
+    async fn write(&mut self, conn: &mut PgConnection, memory: &mut Memory) -> Result<(), ApplyError> {
+        insert_projects(conn, &std::mem::take(&mut self.projects)).await?;
+        std::mem::take(&mut self.gathered).write(conn, memory).await
+    }
 }
 
 async fn insert_projects(conn: &mut PgConnection, projects: &[(TeamId, &project::Created)]) -> Result<(), ApplyError> {

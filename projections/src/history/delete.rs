@@ -101,7 +101,7 @@ async fn refold(conn: &mut PgConnection, gone: &Gone) -> Result<(), ApplyError> 
         let mut parts = stored::load_branch(conn, Table::Part, gone.branch_id).await?;
         parts.retain(told);
         let (parts, no_parts) = without(parts, seq, &known);
-        parts::upsert(conn, &parts.iter().collect::<Vec<_>>()).await?;
+        stored::upsert_parts(conn, &parts.iter().collect::<Vec<_>>()).await?;
         stored::delete_series(conn, Table::Part, &no_parts).await?;
         forgotten.extend(no_parts.iter().map(|key| key.test));
         let together = parts::together(conn, &aliases, joined.iter().map(|one| one.key)).await?;

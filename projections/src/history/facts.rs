@@ -11,6 +11,7 @@ use scaledtest_insight::{
     Mass, Observation,
     mass_failure::{self, RunCounts},
 };
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -30,6 +31,27 @@ pub struct Fact {
     pub change: Option<u64>,
     /// Passed and failed results.
     pub counts: RunCounts,
+}
+
+impl Fact {
+    /// As a report says it: commit and change by their names, and how many results passed and failed.
+    pub fn new<N: TryInto<u32>>(
+        (seq, run, at): (u32, Uuid, DateTime<Utc>),
+        (commit, change): (Option<&str>, Option<&str>),
+        (passed, failed): (N, N),
+    ) -> Self {
+        let count = |count: N| count.try_into().unwrap_or(u32::MAX);
+        let (passed, failed) = (count(passed), count(failed));
+        let counts = RunCounts { failed, ran: passed.saturating_add(failed) };
+        Self { seq, run, at, commit: commit.map(hash), change: change.map(hash), counts }
+    }
+}
+
+/// A short hash of a commit's or change's name.
+fn hash(text: &str) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
+    u64::from_be_bytes(first)
 }
 
 /// A fact, and which of the runs it is of.
@@ -104,8 +126,7 @@ impl Facts {
         ordered.sort_by_key(|run| self.runs[*run].order);
         let counts: Vec<RunCounts> = ordered.iter().map(|run| self.runs[*run].counts).collect();
         for (i, run) in ordered.into_iter().enumerate() {
-            let earlier = &counts[i.saturating_sub(mass_failure::COMPARED)..i];
-            self.runs[run].mass = mass_failure::judge(counts[i], earlier);
+            self.runs[run].mass = mass_failure::judge(counts[i], &counts[..i]);
         }
     }
 

@@ -13,8 +13,6 @@ use super::{
 };
 use crate::{ApplyError, Body};
 use scaledtest_domain::events::report::Ingested;
-use scaledtest_insight::mass_failure::RunCounts;
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -45,7 +43,7 @@ impl<'a> Gathered<'a> {
         }
         // Those that are gone too: so that the others have the same numbers whenever they are replayed.
         stored::number(conn, &mut self.reports).await?;
-        self.reports.iter().for_each(|taken| memory.touch(taken.place.branch_id));
+        memory.touch(self.reports.iter().map(|taken| taken.place.branch_id));
         self.reports.retain(|taken| !matches!(taken.body, Body::Gone));
         let projects: BTreeSet<Uuid> = self.reports.iter().map(|taken| taken.report.project.0).collect();
         let aliases = Aliases::load(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
@@ -83,23 +81,8 @@ async fn put_together(
 impl Taken<'_> {
     /// What it says to the series of its branch.
     pub fn fact(&self) -> Fact {
-        let origin = &self.report.origin;
-        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        let counts = &self.report.counts;
-        Fact {
-            seq: self.seq,
-            run: self.report.run.0,
-            at: self.place.at,
-            commit: origin.commit.as_deref().map(hash),
-            change: origin.pr.as_deref().map(hash),
-            counts: RunCounts { failed: count(counts.failed), ran: count(counts.passed.saturating_add(counts.failed)) },
-        }
+        let (origin, counts) = (&self.report.origin, &self.report.counts);
+        let names = (origin.commit.as_deref(), origin.pr.as_deref());
+        Fact::new((self.seq, self.report.run.0, self.place.at), names, (counts.passed, counts.failed))
     }
-}
-
-/// A short hash of a commit's or change's name.
-pub(super) fn hash(text: &str) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&Sha256::digest(text.as_bytes())[..8]);
-    u64::from_be_bytes(first)
 }

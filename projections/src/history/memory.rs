@@ -7,10 +7,12 @@
 
 use super::{
     facts::Newest,
+    seen::Entry,
     series::{Key, Series},
     stored::{self, Table},
 };
 use crate::{ApplyError, Settle};
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -18,10 +20,15 @@ use uuid::Uuid;
 /// Bytes that are remembered between two batches, about.
 const ROOM: usize = 16 * 1024 * 1024;
 
+/// What a report said of a test, when its run was, and how long it took, milliseconds.
+type Told = (Entry, DateTime<Utc>, i64);
+
 /// What was written last, and what is still to be written. Right as long as nobody else writes.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Memory {
     series: BTreeMap<Key, Series>,
+    /// Bytes that they take, about.
+    bytes: usize,
     /// Those that are not in the tables yet.
     new: BTreeSet<Key>,
     /// Those that stand in the tables as they were before.
@@ -41,29 +48,41 @@ impl Memory {
     pub async fn load(&mut self, conn: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), ApplyError> {
         let unknown: Vec<Key> = keys.iter().copied().filter(|key| !self.series.contains_key(key)).collect();
         for some in unknown.chunks(stored::AT_ONCE) {
-            self.series.append(&mut stored::load_series(conn, Table::Series, some).await?);
+            let mut loaded = stored::load_series(conn, Table::Series, some).await?;
+            self.bytes += loaded.values().map(Series::bytes).sum::<usize>();
+            self.series.append(&mut loaded);
         }
         Ok(())
     }
 
-    /// A series that a report tells of; `begin` makes one that is new.
-    pub fn change(&mut self, key: Key, begin: impl FnOnce() -> Series) -> &mut Series {
+    /// A report tells of a series; `begin` makes one that is new.
+    pub fn push(&mut self, key: Key, begin: impl FnOnce() -> Series, (entry, at, duration_ms): Told) {
         self.changed.insert(key);
         self.unsettled.insert(key);
-        self.series.entry(key).or_insert_with(|| {
+        let series = self.series.entry(key).or_insert_with(|| {
             self.new.insert(key);
-            begin()
-        })
+            let series = begin();
+            self.bytes += series.bytes();
+            series
+        });
+        self.bytes -= series.bytes();
+        series.push(entry, at, duration_ms);
+        self.bytes += series.bytes();
     }
 
-    /// A report came in on a branch.
-    pub fn touch(&mut self, branch: Uuid) {
-        self.branches.insert(branch);
+    /// Reports came in on branches.
+    pub fn touch(&mut self, branches: impl Iterator<Item = Uuid>) {
+        self.branches.extend(branches);
     }
 
     /// Whether nothing is left for later.
     pub fn is_level(&self) -> bool {
         self.looked && self.branches.is_empty() && self.unsettled.is_empty()
+    }
+
+    /// Whether something is in no table yet.
+    pub fn is_ahead(&self) -> bool {
+        !self.changed.is_empty()
     }
 
     /// See [`Settle`].
@@ -76,14 +95,14 @@ impl Memory {
         }
         if self.is_full() {
             self.series.clear();
+            self.bytes = 0;
             self.facts = Newest::default();
         }
         Ok(())
     }
 
     fn is_full(&self) -> bool {
-        let series: usize = self.series.values().map(Series::bytes).sum();
-        series + self.facts.bytes() + self.unsettled.len() * size_of::<Key>() > ROOM
+        self.bytes + self.facts.bytes() + self.unsettled.len() * size_of::<Key>() > ROOM
     }
 
     /// What the reports said, without what follows from it.

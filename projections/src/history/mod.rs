@@ -77,7 +77,7 @@ impl Applier for Memory {
     }
 
     fn copy(&self) -> Option<Box<dyn Applier>> {
-        Some(Box::new(self.clone()))
+        self.is_ahead().then(|| -> Box<dyn Applier> { Box::new(self.clone()) })
     }
 
     fn is_settled(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{
     aliases::Aliases,
-    series::{Key, Series, stored},
+    series::{Key, Series},
     stored::{self, Table},
 };
 use crate::ApplyError;
@@ -33,39 +33,4 @@ pub(super) fn joined(aliases: &Aliases, parts: impl Iterator<Item = Series>) -> 
         Series::together(key, parts)
     };
     by_key.into_iter().filter_map(one).collect()
-}
-
-pub(super) async fn upsert(conn: &mut PgConnection, parts: &[&Series]) -> Result<(), ApplyError> {
-    if parts.is_empty() {
-        return Ok(());
-    }
-    macro_rules! column {
-        ($with:expr) => {
-            parts.iter().map($with).collect::<Vec<_>>()
-        };
-    }
-    sqlx::query(
-        "insert into part (branch_id, test_id, variant, browser, device, os, seen, durations, last_status, first_at, last_at,
-                           last_seq)
-         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-                              $8::bytea[], $9::smallint[], $10::timestamptz[], $11::timestamptz[], $12::int[])
-         on conflict (branch_id, test_id, variant) do update set
-           seen = excluded.seen, durations = excluded.durations, last_status = excluded.last_status,
-           first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq",
-    )
-    .bind(column!(|one| one.key.branch))
-    .bind(column!(|one| one.key.test))
-    .bind(column!(|one| one.key.variant))
-    .bind(column!(|one| one.variant.browser.as_deref()))
-    .bind(column!(|one| one.variant.device.as_deref()))
-    .bind(column!(|one| one.variant.os.as_deref()))
-    .bind(column!(|one| stored(one)))
-    .bind(column!(|one| one.durations.clone()))
-    .bind(column!(|one| one.last.number()))
-    .bind(column!(|one| one.first_at))
-    .bind(column!(|one| one.last_at))
-    .bind(column!(|one| i32::try_from(one.last_seq).unwrap_or(i32::MAX)))
-    .execute(conn)
-    .await?;
-    Ok(())
 }

@@ -5,7 +5,6 @@ use super::{
     failures::{self, Failed},
     gathered::Taken,
     memory::Memory,
-    parts,
     said::{About, Said},
     seen::Entry,
     series::{Key, Series},
@@ -142,18 +141,18 @@ impl Round {
                 tests.entry(key.test).or_insert((&reports[*first], about));
                 Series::begin(key, cleaned(&about.variant), taken.place.at)
             };
-            let one = match aliases.has(key.test) {
-                true => parts.entry(key).or_insert_with(begin),
-                false => memory.change(key, begin),
-            };
-            one.push(Entry { seq: taken.seq, seen: said.seen }, taken.place.at, said.duration_ms);
+            let (entry, at) = (Entry { seq: taken.seq, seen: said.seen }, taken.place.at);
+            match aliases.has(key.test) {
+                true => parts.entry(key).or_insert_with(begin).push(entry, at, said.duration_ms),
+                false => memory.push(key, begin, (entry, at, said.duration_ms)),
+            }
             if let Some(failure) = &said.failure {
                 let (reported, key) = (key.test, Key { test: aliases.target(key.test), ..key });
                 failures.push(Failed { taken, idx: *idx, key, reported, failure });
             }
         }
         stored::insert_tests(conn, &tests).await?;
-        parts::upsert(conn, &parts.values().collect::<Vec<_>>()).await?;
+        stored::upsert_parts(conn, &parts.values().collect::<Vec<_>>()).await?;
         failures::insert(conn, &failures).await?;
         Ok(joined)
     }

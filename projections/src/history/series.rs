@@ -245,8 +245,3 @@ pub fn state_of(number: i16) -> State {
         _ => State::Healthy,
     }
 }
-
-/// Stored form of the runs.
-pub(super) fn stored(series: &Series) -> Vec<u8> {
-    series.entries.encode()
-}

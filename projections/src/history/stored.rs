@@ -2,17 +2,16 @@
 
 use super::{
     facts::{Fact, FactsOf, Newest},
-    gathered::{Taken, hash},
+    gathered::Taken,
     owners,
     said::About,
-    series::{Derived, Key, Last, Series, stored},
+    series::{Derived, Key, Last, Series},
 };
 use crate::ApplyError;
 use crate::copy::{Rows, clean, copy_rows};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
-use scaledtest_insight::mass_failure::RunCounts;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, postgres::PgArguments};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -137,6 +136,7 @@ pub(super) async fn load_branch(
 
 /// Rows of series that are read or written at once.
 pub(super) const AT_ONCE: usize = 10_000;
+
 /// Every series of some tests.
 pub(super) async fn load_of(conn: &mut PgConnection, table: Table, tests: &[Uuid]) -> Result<Vec<Series>, ApplyError> {
     let sql = format!("select {COLUMNS} from {} where test_id = any($1)", table.name());
@@ -162,6 +162,68 @@ pub(super) async fn delete_series(conn: &mut PgConnection, table: Table, keys: &
     Ok(())
 }
 
+/// What [`bind_said`] binds, as columns and as arrays.
+const SAID: &str = "branch_id, test_id, variant, seen, durations, last_status, first_at, last_at, last_seq";
+const SAID_ARRAYS: &str = "$1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::bytea[], $6::smallint[], \
+     $7::timestamptz[], $8::timestamptz[], $9::int[]";
+/// The variant, which only a series that is new brings.
+const VARIANT: &str = "browser, device, os";
+const VARIANT_ARRAYS: &str = "$10::text[], $11::text[], $12::text[]";
+
+type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+
+/// Binds what reports said: [`SAID`].
+fn bind_said<'q>(query: Query<'q>, series: &[&Series]) -> Query<'q> {
+    let last_seq = |one: &&Series| i32::try_from(one.last_seq).unwrap_or(i32::MAX);
+    query
+        .bind(series.iter().map(|one| one.key.branch).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.key.test).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.key.variant).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.entries.encode()).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.durations.clone()).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.last.number()).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.first_at).collect::<Vec<_>>())
+        .bind(series.iter().map(|one| one.last_at).collect::<Vec<_>>())
+        .bind(series.iter().map(last_seq).collect::<Vec<_>>())
+}
+
+/// The same, and [`VARIANT`].
+fn bind_whole<'q>(query: Query<'q>, series: &[&Series]) -> Query<'q> {
+    let texts = |of: fn(&Variant) -> &Option<String>| {
+        series.iter().map(|one| of(&one.variant).clone()).collect::<Vec<Option<String>>>()
+    };
+    let query = bind_said(query, series).bind(texts(|variant| &variant.browser));
+    query.bind(texts(|variant| &variant.device)).bind(texts(|variant| &variant.os))
+}
+
+/// Writes the series of joined tests, each under the id that its reports gave.
+pub(super) async fn upsert_parts(conn: &mut PgConnection, parts: &[&Series]) -> Result<(), ApplyError> {
+    let sql = format!(
+        "insert into part ({SAID}, {VARIANT}) select * from unnest({SAID_ARRAYS}, {VARIANT_ARRAYS})
+         on conflict (branch_id, test_id, variant) do update set
+           seen = excluded.seen, durations = excluded.durations, last_status = excluded.last_status,
+           first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq"
+    );
+    for some in parts.chunks(AT_ONCE) {
+        bind_whole(sqlx::query(AssertSqlSafe(sql.as_str())), some).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Writes what the newest reports said to series that are in the tables, and nothing that follows from that.
+pub(super) async fn update_series(conn: &mut PgConnection, series: &[&Series]) -> Result<(), ApplyError> {
+    let sql = format!(
+        "update series set seen = new.seen, durations = new.durations, last_status = new.last_status,
+           first_at = new.first_at, last_at = new.last_at, last_seq = new.last_seq
+         from unnest({SAID_ARRAYS}) as new ({SAID})
+         where series.branch_id = new.branch_id and series.test_id = new.test_id and series.variant = new.variant"
+    );
+    for some in series.chunks(AT_ONCE) {
+        bind_said(sqlx::query(AssertSqlSafe(sql.as_str())), some).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
 /// Writes series, and what follows from them.
 pub(super) async fn derive_series(
     conn: &mut PgConnection,
@@ -170,40 +232,47 @@ pub(super) async fn derive_series(
 ) -> Result<(), ApplyError> {
     let facts = FactsOf::load(conn, newest, series).await?;
     for some in series.chunks(AT_ONCE) {
-        let derived: Vec<(&Series, Derived)> = some.iter().map(|one| (*one, one.derive(facts.of(one)))).collect();
-        upsert_some(conn, &derived).await?;
+        let derived: Vec<Derived> = some.iter().map(|one| one.derive(facts.of(one))).collect();
+        upsert_some(conn, some, &derived).await?;
     }
     Ok(())
 }
 
-/// Writes what the newest reports said to series that are in the tables, and nothing that follows from that.
-pub(super) async fn update_series(conn: &mut PgConnection, series: &[&Series]) -> Result<(), ApplyError> {
+async fn upsert_some(conn: &mut PgConnection, series: &[&Series], derived: &[Derived]) -> Result<(), ApplyError> {
     macro_rules! column {
-        ($some:expr, $with:expr) => {
-            $some.iter().map($with).collect::<Vec<_>>()
+        ($with:expr) => {
+            derived.iter().map($with).collect::<Vec<_>>()
         };
     }
-    for some in series.chunks(AT_ONCE) {
-        sqlx::query(
-            "update series set seen = new.seen, durations = new.durations, last_status = new.last_status,
-               first_at = new.first_at, last_at = new.last_at, last_seq = new.last_seq
-             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5::bytea[], $6::smallint[], $7::timestamptz[],
-                         $8::timestamptz[], $9::int[])
-               as new (branch, test, variety, seen, durations, last_status, first_at, last_at, last_seq)
-             where branch_id = branch and test_id = test and variant = variety",
-        )
-        .bind(column!(some, |one| one.key.branch))
-        .bind(column!(some, |one| one.key.test))
-        .bind(column!(some, |one| one.key.variant))
-        .bind(column!(some, |one| stored(one)))
-        .bind(column!(some, |one| one.durations.clone()))
-        .bind(column!(some, |one| one.last.number()))
-        .bind(column!(some, |one| one.first_at))
-        .bind(column!(some, |one| one.last_at))
-        .bind(column!(some, |one| i32::try_from(one.last_seq).unwrap_or(i32::MAX)))
-        .execute(&mut *conn)
+    let sql = format!(
+        "insert into series ({SAID}, {VARIANT}, runs, passed, flaked, failed, failed_at, p50_ms, p95_ms, state, since,
+                             score, score_low, score_high)
+         select * from unnest({SAID_ARRAYS}, {VARIANT_ARRAYS}, $13::int[], $14::int[], $15::int[], $16::int[],
+                              $17::timestamptz[], $18::bigint[], $19::bigint[], $20::smallint[], $21::timestamptz[],
+                              $22::double precision[], $23::double precision[], $24::double precision[])
+         on conflict (branch_id, test_id, variant) do update set
+           seen = excluded.seen, durations = excluded.durations, runs = excluded.runs, passed = excluded.passed,
+           flaked = excluded.flaked, failed = excluded.failed, last_status = excluded.last_status,
+           first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
+           failed_at = excluded.failed_at, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, state = excluded.state,
+           since = excluded.since, score = excluded.score, score_low = excluded.score_low,
+           score_high = excluded.score_high"
+    );
+    bind_whole(sqlx::query(AssertSqlSafe(sql)), series)
+        .bind(column!(|one| one.runs))
+        .bind(column!(|one| one.passed))
+        .bind(column!(|one| one.flaked))
+        .bind(column!(|one| one.failed))
+        .bind(column!(|one| one.failed_at))
+        .bind(column!(|one| one.p50_ms))
+        .bind(column!(|one| one.p95_ms))
+        .bind(column!(|one| one.state))
+        .bind(column!(|one| one.since))
+        .bind(column!(|one| one.score[0]))
+        .bind(column!(|one| one.score[1]))
+        .bind(column!(|one| one.score[2]))
+        .execute(conn)
         .await?;
-    }
     Ok(())
 }
 
@@ -229,58 +298,6 @@ pub(super) async fn settled(conn: &mut PgConnection, branches: BTreeSet<Uuid>) -
         .bind(branches.into_iter().collect::<Vec<_>>())
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-async fn upsert_some(conn: &mut PgConnection, series: &[(&Series, Derived)]) -> Result<(), ApplyError> {
-    macro_rules! column {
-        ($with:expr) => {
-            series.iter().map($with).collect::<Vec<_>>()
-        };
-    }
-    sqlx::query(
-        "insert into series (branch_id, test_id, variant, browser, device, os, seen, durations, runs, passed, flaked, failed,
-                             last_status, first_at, last_at, last_seq, failed_at, p50_ms, p95_ms, state, since, score,
-                             score_low, score_high)
-         select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-                              $8::bytea[], $9::int[], $10::int[], $11::int[], $12::int[], $13::smallint[],
-                              $14::timestamptz[], $15::timestamptz[], $16::int[], $17::timestamptz[], $18::bigint[],
-                              $19::bigint[], $20::smallint[], $21::timestamptz[], $22::double precision[],
-                              $23::double precision[], $24::double precision[])
-         on conflict (branch_id, test_id, variant) do update set
-           seen = excluded.seen, durations = excluded.durations, runs = excluded.runs, passed = excluded.passed,
-           flaked = excluded.flaked, failed = excluded.failed, last_status = excluded.last_status,
-           first_at = excluded.first_at, last_at = excluded.last_at, last_seq = excluded.last_seq,
-           failed_at = excluded.failed_at, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, state = excluded.state,
-           since = excluded.since, score = excluded.score, score_low = excluded.score_low,
-           score_high = excluded.score_high",
-    )
-    .bind(column!(|(one, _)| one.key.branch))
-    .bind(column!(|(one, _)| one.key.test))
-    .bind(column!(|(one, _)| one.key.variant))
-    .bind(column!(|(one, _)| one.variant.browser.as_deref()))
-    .bind(column!(|(one, _)| one.variant.device.as_deref()))
-    .bind(column!(|(one, _)| one.variant.os.as_deref()))
-    .bind(column!(|(one, _)| stored(one)))
-    .bind(column!(|(one, _)| one.durations.clone()))
-    .bind(column!(|(_, derived)| derived.runs))
-    .bind(column!(|(_, derived)| derived.passed))
-    .bind(column!(|(_, derived)| derived.flaked))
-    .bind(column!(|(_, derived)| derived.failed))
-    .bind(column!(|(one, _)| one.last.number()))
-    .bind(column!(|(one, _)| one.first_at))
-    .bind(column!(|(one, _)| one.last_at))
-    .bind(column!(|(one, _)| i32::try_from(one.last_seq).unwrap_or(i32::MAX)))
-    .bind(column!(|(_, derived)| derived.failed_at))
-    .bind(column!(|(_, derived)| derived.p50_ms))
-    .bind(column!(|(_, derived)| derived.p95_ms))
-    .bind(column!(|(_, derived)| derived.state))
-    .bind(column!(|(_, derived)| derived.since))
-    .bind(column!(|(_, derived)| derived.score[0]))
-    .bind(column!(|(_, derived)| derived.score[1]))
-    .bind(column!(|(_, derived)| derived.score[2]))
-    .execute(conn)
-    .await?;
     Ok(())
 }
 
@@ -349,15 +366,9 @@ struct FactRow {
 
 impl FactRow {
     fn fact(&self) -> Fact {
-        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        Fact {
-            seq: u32::try_from(self.seq).unwrap_or_default(),
-            run: self.run_id,
-            at: self.at,
-            commit: self.commit.as_deref().map(hash),
-            change: self.change.as_deref().map(hash),
-            counts: RunCounts { failed: count(self.failed), ran: count(self.passed.saturating_add(self.failed)) },
-        }
+        let seq = u32::try_from(self.seq).unwrap_or_default();
+        let names = (self.commit.as_deref(), self.change.as_deref());
+        Fact::new((seq, self.run_id, self.at), names, (self.passed, self.failed))
     }
 }
 

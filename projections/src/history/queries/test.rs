@@ -4,13 +4,12 @@ use super::durations::{DurationShift, shifts, timed};
 use super::explorer::{COLUMNS, TABLES, TestRow};
 use crate::history::{
     facts::{FACTS, Fact, Facts},
-    gathered::hash,
     seen,
     series::assess_as_of_newest,
 };
 use chrono::{DateTime, Utc};
 use scaledtest_domain::TeamId;
-use scaledtest_insight::{changepoint::Shift, evidence::Signal, mass_failure::RunCounts, state::Rule};
+use scaledtest_insight::{changepoint::Shift, evidence::Signal, state::Rule};
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -81,15 +80,8 @@ impl Point {
 
     /// As the series of its branch see it.
     pub(super) fn fact(&self) -> Fact {
-        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        Fact {
-            seq: u32::try_from(self.seq).unwrap_or_default(),
-            run: self.run_id,
-            at: self.at,
-            commit: self.commit.as_deref().map(hash),
-            change: self.change.as_deref().map(hash),
-            counts: RunCounts { failed: count(self.failed), ran: count(self.passed.saturating_add(self.failed)) },
-        }
+        let names = (self.commit.as_deref(), self.change.as_deref());
+        Fact::new((self.seq(), self.run_id, self.at), names, (self.passed, self.failed))
     }
 }
 
@@ -287,23 +279,22 @@ async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::
     let SeriesColumns { branch_id, branch, variant, seen, durations, last_seq } = columns;
     let entries = seen::decode(&seen);
     let timed = timed(&entries, &durations);
+    let (evidence, changes, durations) = (Vec::new(), Vec::new(), Vec::new());
+    let mut chosen = Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations };
     if !entries.iter().any(|entry| matches!(entry.seen, seen::Seen::Failed { .. })) {
         // Nothing else needs to be known of a test that never failed.
-        let points = points(pool, branch_id, timed.keys().copied()).await?;
-        let (evidence, changes, durations) = (Vec::new(), Vec::new(), shifts(&timed, &points));
-        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations });
+        chosen.durations = shifts(&timed, &points(pool, branch_id, timed.keys().copied()).await?);
+        return Ok(chosen);
     }
     let points = points_up_to(pool, branch_id, last_seq).await?;
-    let durations = shifts(&timed, &points);
+    chosen.durations = shifts(&timed, &points);
     let facts = Facts::new(points.values().map(Point::fact).collect());
     let (seqs, observed) = facts.observations(entries.iter().copied());
-    let Some(found) = assess_as_of_newest(&observed) else {
-        let (evidence, changes) = (Vec::new(), Vec::new());
-        return Ok(Chosen { branch, variant, rule: None, flip_rate: None, evidence, changes, durations });
-    };
+    let Some(found) = assess_as_of_newest(&observed) else { return Ok(chosen) };
     let point = |index: usize| points.get(seqs.get(index)?).cloned();
     let newest = found.evidence.iter().rev().take(EVIDENCE);
-    let evidence = newest.filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.index)? }));
+    chosen.evidence =
+        newest.filter_map(|one| Some(Evidence { signal: one.signal, point: point(one.index)? })).collect();
     let told = || entries.iter().filter_map(|entry| points.get(&entry.seq));
     let changes = found.changes.iter().rev().take(CHANGES).filter_map(|change| {
         let earliest = point(change.earliest)?;
@@ -317,17 +308,17 @@ async fn explain(pool: &PgPool, columns: SeriesColumns) -> Result<Chosen, sqlx::
             shares: (change.before, change.after),
         })
     });
-    let (evidence, changes) = (evidence.collect(), changes.collect());
-    Ok(Chosen { branch, variant, rule: Some(found.rule), flip_rate: found.flip_rate, evidence, changes, durations })
+    chosen.changes = changes.collect();
+    (chosen.rule, chosen.flip_rate) = (Some(found.rule), found.flip_rate);
+    Ok(chosen)
 }
 
 /// What a series is assessed with: the reports of its branch up to its newest one.
 async fn points_up_to(pool: &PgPool, branch: Uuid, last: i32) -> Result<HashMap<u32, Point>, sqlx::Error> {
     let first = last.saturating_sub(i32::try_from(FACTS).unwrap_or(i32::MAX));
     let sql = [Point::SELECT, "branch_id = $1 and seq between $2 and $3"].concat();
-    let points: Vec<Point> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(first).bind(last).fetch_all(pool).await?;
-    Ok(points.into_iter().map(|point| (point.seq(), point)).collect())
+    let points = sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(first).bind(last).fetch_all(pool).await?;
+    Ok(by_number(points))
 }
 
 /// Reports of a branch by number.
@@ -338,8 +329,11 @@ pub(super) async fn points(
 ) -> Result<HashMap<u32, Point>, sqlx::Error> {
     let numbers: Vec<i32> = numbers.filter_map(|seq| i32::try_from(seq).ok()).collect();
     let sql = [Point::SELECT, "branch_id = $1 and seq = any($2)"].concat();
-    let points: Vec<Point> = sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(numbers).fetch_all(pool).await?;
-    Ok(points.into_iter().map(|point| (point.seq(), point)).collect())
+    Ok(by_number(sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(numbers).fetch_all(pool).await?))
+}
+
+fn by_number(points: Vec<Point>) -> HashMap<u32, Point> {
+    points.into_iter().map(|point| (point.seq(), point)).collect()
 }
 
 /// How often the outcome changed from run to run in the newest runs, and how many runs these are: the original's measure, but

@@ -58,14 +58,11 @@ pub(in crate::http) async fn in_short(
     id: RunId,
 ) -> Result<Option<(dto::VerdictState, Counts)>, ApiError> {
     let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
-    let state = match found.outcome {
-        RunOutcome::Regressions => state(found.outcome, false),
-        outcome => {
-            let run = get_run(&app.db, team, id).await?;
-            state(outcome, run.is_some_and(|run| run.is_complete(app.clock.now())))
-        }
+    let complete = match found.outcome {
+        RunOutcome::Regressions => false,
+        _ => get_run(&app.db, team, id).await?.is_some_and(|run| run.is_complete(app.clock.now())),
     };
-    Ok(Some((state, counts(&found))))
+    Ok(Some((state(found.outcome, complete), counts(&found))))
 }
 
 async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {

@@ -1,8 +1,8 @@
 //! Follows the log and decodes ahead of the database.
 //!
 //! A task of its own reads commits, fetches the bodies of some reports at a time and hands over batches through a
-//! channel of one: while one batch is applied, the next one grows to whatever is queued. Bodies that are read stay
-//! compressed until they become rows, and together they may take only so much memory.
+//! channel of one: while one batch is applied, the next one grows to whatever is queued, and a little further if uploads
+//! are on their way. Bodies that are read stay compressed until they become rows, and together they may take only so much memory.
 
 use crate::batch::{Batch, MOST, SOON};
 use crate::checkpoint::Skips;
@@ -11,7 +11,7 @@ use crate::session::Failure;
 use crate::{Body, Fresh, Item, Projection};
 use futures_util::{Stream, StreamExt, stream};
 use scaledtest_domain::{
-    Event, RollupId,
+    Event, Position, RollupId,
     events::report::{self, Ingested},
 };
 use scaledtest_eventlog::{ChunkError, EventLog, Follow, LogError, Recorded};
@@ -19,7 +19,9 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Commits asked for at once.
@@ -30,6 +32,8 @@ const READS: usize = 4;
 const BUDGET_KIB: u32 = 32 * 1024;
 /// What a single body may take of it: less than what a batch that is not full leaves, so that it always fits in time.
 const SHARE_KIB: u32 = BUDGET_KIB / 2;
+/// How long a batch waits for uploads that are on their way, at most.
+const GATHER: Duration = Duration::from_millis(50);
 /// Bytes that a compressed result is reckoned with before it was read; real ones take 20 to 100.
 const RESULT_BYTES: usize = 100;
 
@@ -39,6 +43,11 @@ pub(crate) struct Feed {
     /// Commits that were read and not handed over yet, of those that change something.
     ahead: Arc<AtomicUsize>,
     fresh: Fresh,
+    /// Where the newest batch ended, and when it was handed over.
+    at: Position,
+    handed: Instant,
+    /// Tells that somebody waits for a batch, and how long he was busy with the one before.
+    waits: watch::Sender<Option<Duration>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -48,7 +57,7 @@ impl Feed {
     pub fn start(
         (log, fresh): (&EventLog, &Fresh),
         projection: &Arc<dyn Projection>,
-        after: u64,
+        after: Position,
         level: u64,
         skips: Skips,
     ) -> Self {
@@ -64,47 +73,78 @@ impl Feed {
         let ahead = Arc::new(AtomicUsize::new(0));
         let counted = {
             let ahead = ahead.clone();
-            decoder.items(after).inspect(move |item| {
+            decoder.items(after.n).inspect(move |item| {
                 ahead.fetch_add(item.as_ref().map_or(0, Item::changes), Ordering::Relaxed);
             })
         };
-        let task = tokio::spawn(fill(counted, level, sender));
-        Self { batches, ahead, fresh: fresh.clone(), _task: AbortOnDropHandle::new(task) }
+        let (waits, waiting) = watch::channel(None);
+        let turn = Turn { sender, waiting, fresh: fresh.clone(), epoch: after.epoch };
+        let task = AbortOnDropHandle::new(tokio::spawn(fill(counted, level, turn)));
+        Self { batches, ahead, fresh: fresh.clone(), at: after, handed: Instant::now(), waits, _task: task }
     }
 
     /// Whether more that changes something was read already, or will soon be there.
     pub fn is_more_coming(&self) -> bool {
-        self.ahead.load(Ordering::Relaxed) > 0 || self.fresh.is_coming()
+        self.ahead.load(Ordering::Relaxed) > 0 || self.fresh.is_busy() || self.fresh.is_coming_after(self.at)
     }
 
     /// The next batch: at least one commit. `None` after the failure.
     pub async fn next(&mut self) -> Option<Result<Batch, Failure>> {
+        let took = self.handed.elapsed();
+        self.waits.send_if_modified(|waits| waits.replace(waits.unwrap_or(took)).is_none());
         let batch = self.batches.recv().await;
         if let Some(Ok(batch)) = &batch {
             self.ahead.fetch_sub(batch.items.iter().map(Item::changes).sum(), Ordering::Relaxed);
+            self.at.n = batch.last().unwrap_or(self.at.n);
         }
+        self.handed = Instant::now();
+        self.waits.send_replace(None);
         batch
     }
 }
 
+/// When a batch that is not full is handed over.
+struct Turn {
+    sender: mpsc::Sender<Result<Batch, Failure>>,
+    waiting: watch::Receiver<Option<Duration>>,
+    fresh: Fresh,
+    epoch: u64,
+}
+
+impl Turn {
+    /// Once somebody waits for it and no upload is on its way: one transaction of several costs little more than one of the
+    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon.
+    async fn come(&mut self, last: u64, began: Instant) -> Result<mpsc::Permit<'_, Result<Batch, Failure>>, Gone> {
+        let took = self.waiting.wait_for(Option::is_some).await.map_err(drop)?.unwrap_or_default();
+        let until = began + took.min(GATHER);
+        // Whether all have come or not.
+        let _ = timeout_at(until, self.fresh.none_is_coming_after(Position { epoch: self.epoch, n: last })).await;
+        self.sender.reserve().await.map_err(drop)
+    }
+}
+
+/// Nobody takes batches any more.
+type Gone = ();
+
 /// Gathers items while the applier is busy, hands over what there is when it is not: what is queued in the meantime is
 /// applied at once, because what is written anew with every batch is then written less often.
-async fn fill(
-    items: impl Stream<Item = Result<Item, Failure>>,
-    level: u64,
-    sender: mpsc::Sender<Result<Batch, Failure>>,
-) {
+async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut turn: Turn) {
     let mut items = std::pin::pin!(items);
     let mut batch = Batch::default();
+    let mut began = Instant::now();
+    let sender = turn.sender.clone();
     loop {
-        let is_level = batch.last() >= Some(level);
+        let level_at = batch.last().filter(|last| *last >= level);
         let is_full = batch.is_full(MOST);
-        let is_enough = is_full || is_level && batch.is_full(SOON);
+        let is_enough = is_full || level_at.is_some() && batch.is_full(SOON);
         let permit = tokio::select! {
             biased;
-            permit = sender.reserve(), if is_enough => permit,
+            permit = sender.reserve(), if is_enough => permit.map_err(drop),
             item = items.next(), if !is_full => match item {
                 Some(Ok(item)) => {
+                    if batch.is_empty() {
+                        began = Instant::now();
+                    }
                     batch.push(item);
                     continue;
                 }
@@ -118,11 +158,11 @@ async fn fill(
                 }
                 None => return,
             },
-            permit = sender.reserve(), if is_level => permit,
+            permit = turn.come(level_at.unwrap_or_default(), began), if level_at.is_some() => permit,
         };
         match permit {
             Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
-            Err(_) => return,
+            Err(()) => return,
         }
     }
 }
@@ -275,17 +315,53 @@ impl Decoder {
 mod tests {
     use super::*;
 
+    fn feed(fresh: &Fresh, items: impl Stream<Item = Result<Item, Failure>> + Send + 'static) -> Feed {
+        let (sender, batches) = mpsc::channel(1);
+        let (waits, waiting) = watch::channel(None);
+        let turn = Turn { sender, waiting, fresh: fresh.clone(), epoch: 1 };
+        let task = AbortOnDropHandle::new(tokio::spawn(fill(items, 0, turn)));
+        let (ahead, at, handed) = (Arc::new(AtomicUsize::new(usize::MAX)), Position { epoch: 1, n: 0 }, Instant::now());
+        Feed { batches, ahead, fresh: fresh.clone(), at, handed, waits, _task: task }
+    }
+
+    async fn items_of_next(feed: &mut Feed) -> Option<usize> {
+        feed.next().await.and_then(Result::ok).map(|batch| batch.items.len())
+    }
+
     #[tokio::test]
     async fn what_is_queued_behind_a_busy_projection_is_applied_at_once() {
         let rows = SOON as u64 * 3;
         let queued = stream::iter((1..=rows).map(|n| Ok(Item::unreadable(n)))).chain(stream::pending());
-        let (sender, mut batches) = mpsc::channel(1);
-        let _task = AbortOnDropHandle::new(tokio::spawn(fill(queued, 0, sender)));
+        let mut feed = feed(&Fresh::default(), queued);
         // While nobody takes the first one, all that follows comes together.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
-        let mut next = async || batches.recv().await.and_then(Result::ok).map(|batch| batch.items.len());
-        assert_eq!([next().await, next().await], [Some(SOON), Some(SOON * 2)]);
+        assert_eq!([items_of_next(&mut feed).await, items_of_next(&mut feed).await], [Some(SOON), Some(SOON * 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_waits_for_uploads_that_are_on_their_way_as_long_as_the_one_before_took() {
+        let (sender, items) = mpsc::unbounded_channel();
+        let items = stream::unfold(items, async |mut items| Some((items.recv().await?, items)));
+        let (fresh, send) = (Fresh::default(), |n| sender.send(Ok(Item::unreadable(n))).expect("listens"));
+        let mut feed = feed(&fresh, items);
+        send(1);
+        assert_eq!(items_of_next(&mut feed).await, Some(1));
+
+        tokio::time::advance(Duration::from_millis(20)).await;
+        let (mut coming, mut waiting) = (fresh.announce(), Box::pin(items_of_next(&mut feed)));
+        send(2);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        coming.arrive(Position { epoch: 1, n: 3 });
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        send(3);
+        assert_eq!(waiting.await, Some(2));
+
+        tokio::time::advance(Duration::from_millis(20)).await;
+        let (_coming, began) = (fresh.announce(), Instant::now());
+        send(4);
+        assert_eq!(items_of_next(&mut feed).await, Some(1));
+        assert_eq!(began.elapsed(), Duration::from_millis(20));
     }
 }

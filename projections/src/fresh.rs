@@ -1,14 +1,12 @@
 //! What this process's own ingestion has just parsed: its projections want it a moment later, and need not read it back from
 //! the log and decode it.
 
-use scaledtest_domain::{UploadId, events::report::Chunks, report::TestResult};
+use scaledtest_domain::{Position, UploadId, events::report::Chunks, report::TestResult};
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
+use tokio::sync::watch;
 
 /// Bytes of documents whose results are kept, at most.
 const CAPACITY: usize = 8 * 1024 * 1024;
@@ -25,17 +23,52 @@ pub struct FreshResults {
 #[derive(Debug, Clone)]
 pub struct Fresh {
     kept: Arc<Mutex<VecDeque<Kept>>>,
-    coming: Arc<AtomicUsize>,
+    way: watch::Sender<Way>,
     takers: usize,
 }
 
-/// An upload that is on its way into the log, until this is dropped.
+/// What this process sends to the log.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// Uploads that are not answered yet.
+    open: usize,
+    /// Those of them that are not in the log yet.
+    coming: usize,
+    /// Where the newest one stands that is there.
+    arrived: Option<Position>,
+}
+
+impl Way {
+    /// Whether something will soon follow on what stands there in the log.
+    fn leads_past(self, at: Position) -> bool {
+        self.coming > 0 || self.arrived.is_some_and(|arrived| arrived.epoch == at.epoch && arrived.n > at.n)
+    }
+}
+
+/// An upload, from when it was received until this is dropped: then it is answered.
 #[derive(Debug)]
-pub struct Coming(Arc<AtomicUsize>);
+pub struct Coming {
+    way: watch::Sender<Way>,
+    is_there: bool,
+}
+
+impl Coming {
+    /// It stands in the log.
+    pub fn arrive(&mut self, at: Position) {
+        let was_there = std::mem::replace(&mut self.is_there, true);
+        self.way.send_modify(|way| {
+            way.coming -= usize::from(!was_there);
+            way.arrived = way.arrived.max(Some(at));
+        });
+    }
+}
 
 impl Drop for Coming {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.way.send_modify(|way| {
+            way.open -= 1;
+            way.coming -= usize::from(!self.is_there);
+        });
     }
 }
 
@@ -60,18 +93,29 @@ impl Fresh {
     pub const LARGEST: usize = 2 * 1024 * 1024;
 
     fn for_takers(takers: usize) -> Self {
-        Self { kept: Arc::default(), coming: Arc::default(), takers }
+        Self { kept: Arc::default(), way: watch::Sender::default(), takers }
     }
 
     /// An upload will soon be in the log: what follows from those before it can wait until it is there.
     pub fn announce(&self) -> Coming {
-        self.coming.fetch_add(1, Ordering::Relaxed);
-        Coming(Arc::clone(&self.coming))
+        self.way.send_modify(|way| (way.open, way.coming) = (way.open + 1, way.coming + 1));
+        Coming { way: self.way.clone(), is_there: false }
     }
 
-    /// Whether an upload is on its way.
-    pub(crate) fn is_coming(&self) -> bool {
-        self.coming.load(Ordering::Relaxed) > 0
+    /// Whether several upload at the moment: each will send the next one once it is answered.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.way.borrow().open > 1
+    }
+
+    /// Whether an upload is on its way, or stands in the log already, behind what stands there.
+    pub(crate) fn is_coming_after(&self, at: Position) -> bool {
+        self.way.borrow().leads_past(at)
+    }
+
+    /// Waits until none is.
+    pub(crate) async fn none_is_coming_after(&self, at: Position) {
+        // The sender lives as long as this.
+        let _ = self.way.subscribe().wait_for(|way| !way.leads_past(at)).await;
     }
 
     /// Keeps the results of an upload whose chunks are in the log.
@@ -128,6 +172,21 @@ mod tests {
         assert!(fresh.take(upload, &chunks(1)).is_none());
         fresh.insert(upload, chunks(1), results(1));
         assert!(fresh.take(upload, &chunks(2)).is_none());
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_coming_until_it_was_read_where_it_stands() {
+        let (fresh, at) = (Fresh::for_takers(1), |n| Position { epoch: 2, n });
+        assert!(!fresh.is_coming_after(at(0)));
+        let (mut first, second) = (fresh.announce(), fresh.announce());
+        first.arrive(at(7));
+        assert!(fresh.is_coming_after(at(7)) && fresh.is_busy());
+        drop(second);
+        assert!(!fresh.is_busy());
+        assert!(fresh.is_coming_after(at(6)) && !fresh.is_coming_after(at(7)));
+        // A log that was rewound counts anew.
+        assert!(!fresh.is_coming_after(Position { epoch: 3, n: 1 }));
+        fresh.none_is_coming_after(at(7)).await;
     }
 
     #[test]

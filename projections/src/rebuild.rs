@@ -213,7 +213,7 @@ impl<P: Fn(Progress) + Send + Sync> Work<'_, P> {
         }
         let name = self.projection.name();
         let skips = checkpoint::skips(&mut self.conn, name, checkpoint.position.epoch).await?;
-        let mut feed = Feed::start((self.log, &Fresh::default()), self.projection, checkpoint.position.n, total, skips);
+        let mut feed = Feed::start((self.log, &Fresh::default()), self.projection, checkpoint.position, total, skips);
         let mut driver = Driver::new(&**self.projection, &self.row);
         while checkpoint.position.n < total {
             let next = tokio::time::timeout(SILENCE, feed.next()).await;

@@ -28,6 +28,8 @@ const STANDBY: Duration = Duration::from_secs(1);
 const LARGE: usize = 100;
 /// How often an idle projection asks the database whether a rebuild wants its tables.
 const IDLE: Duration = Duration::from_millis(500);
+/// After so long without a commit what was left for later is found.
+const QUIET: Duration = Duration::from_millis(250);
 /// After so many idle rounds the checkpoint is compared with the log, as after a reconnect.
 const CHECK_EVERY: u32 = 10;
 /// How long that may take.
@@ -281,7 +283,7 @@ impl Task {
         let skips = checkpoint::skips(conn, self.name(), checkpoint.position.epoch).await?;
         let level = self.setup.log.last().await?.n;
         let source = (&self.setup.log, &self.setup.fresh);
-        let mut feed = Feed::start(source, &self.projection, checkpoint.position.n, level, skips);
+        let mut feed = Feed::start(source, &self.projection, checkpoint.position, level, skips);
         let mut driver = Driver::new(&*self.projection, self.name());
         driver.settle(conn, &checkpoint).await?;
         let mut tick = tokio::time::interval(IDLE);
@@ -328,7 +330,7 @@ impl Task {
                         self.cancel.run_until_cancelled(tokio::time::sleep(self.projection.linger())).await;
                     }
                 }
-                () = tokio::time::sleep(driver.left().unwrap_or(IDLE)), if driver.left().is_some() => {
+                () = tokio::time::sleep(driver.left().unwrap_or(QUIET).min(QUIET)), if driver.left().is_some() => {
                     driver.settle(conn, &checkpoint).await?;
                 }
                 _ = tick.tick() => {

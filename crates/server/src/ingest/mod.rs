@@ -27,7 +27,7 @@ use scaledtest_domain::{
 };
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_formats::{self as formats, Envelope, Outcome, ReadError};
-use scaledtest_projections::{Fresh, FreshResults, access::queries as access};
+use scaledtest_projections::{Coming, Fresh, FreshResults, access::queries as access};
 use spool::Spooled;
 use std::{
     sync::Arc,
@@ -70,22 +70,28 @@ pub struct Accepted {
     pub report: Box<Ingested>,
 }
 
-/// Receives, parses and appends; the same upload again is answered with what it became the first time.
+/// Receives, parses and appends; the same upload again is answered with what it became the first time. The second part is to
+/// be held until it is answered: a projector of this process goes by it.
 ///
 /// # Errors
 /// As the table of bad input says; 503 when the log cannot be reached.
-pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<Accepted, ApiError> {
+pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<(Accepted, Option<Coming>), ApiError> {
     let limits = Limits { wire: app.config.max_report_wire_bytes, inflated: app.config.max_report_bytes };
     let dir = app.spool_dir();
     let _body = app.bodies.acquire().await?;
     let packed = spool::receive(body, &dir, limits).await?;
+    let mut coming = app.fresh.as_ref().map(Fresh::announce);
     let slot = app.uploads.acquire().await?;
     let app = Arc::clone(app);
     let handle = tokio::runtime::Handle::current();
     let work = move || {
         let _slot = slot;
         let document = spool::inflate(packed, upload.encoding.as_deref(), &dir, limits)?;
-        Ingestion { app, upload, document: Arc::new(document), handle }.run()
+        let accepted = Ingestion { app, upload, document: Arc::new(document), handle }.run()?;
+        if let Some(coming) = &mut coming {
+            coming.arrive(accepted.position);
+        }
+        Ok((accepted, coming))
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?
 }
@@ -100,7 +106,6 @@ struct Ingestion {
 
 impl Ingestion {
     fn run(self) -> Result<Accepted, ApiError> {
-        let _coming = self.app.fresh.as_ref().map(Fresh::announce);
         // What waits for the database is begun first and asked for when it is needed.
         let retention = AbortOnDropHandle::new(self.handle.spawn(retention(Arc::clone(&self.app), self.upload.team)));
         let hash = Hash16::of(&self.document);

@@ -82,7 +82,7 @@ pub(super) async fn upload_report(
         pairs,
         params,
     };
-    let accepted = ingest(&app, upload, body).await?;
+    let (accepted, _coming) = ingest(&app, upload, body).await?;
     let prefer_async = prefers_async(&headers);
     let shown = ["reports", "history", "quarantine", "issues", "gates"];
     let mut written = after_write(&app, accepted.position, &shown, prefer_async).await;

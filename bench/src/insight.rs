@@ -55,6 +55,7 @@ pub async fn measure(dir: &Path, size: Size, rows: &mut Vec<Row>) -> anyhow::Res
     // Spread over all the days, so that both times the same windows are asked for.
     let first = |run: u64| run.is_multiple_of(suite.runs / few);
     upload(&client, suite, (0..suite.runs).filter(|run| first(*run)).collect()).await?;
+    settled(&server).await?;
     let before = questions(&client, rounds).await?;
     let (held, copy) = (results(&client).await?, baseline::copy(&children(&server)?.database_url, copy_rows).await?);
     let started = Instant::now();
@@ -65,6 +66,7 @@ pub async fn measure(dir: &Path, size: Size, rows: &mut Vec<Row>) -> anyhow::Res
     let rate = (total - held) as f64 / spent.as_secs_f64();
     rows.push(Row::ratio(&name, rate, "rows/s", f64::midpoint(copy, again), Target::AtLeast(0.25)));
 
+    settled(&server).await?;
     let after = questions(&client, rounds).await?;
     for (name, p95) in after {
         let small = before.get(name).copied().context("asked before")?;
@@ -100,6 +102,20 @@ async fn upload(client: &Client, suite: Suite, runs: Vec<u64>) -> anyhow::Result
         done??;
     }
     client.wait_level(LEVEL).await
+}
+
+/// Waits until nothing is left to be found that follows from the reports: what is asked for is how fast questions are answered,
+/// not how they fare beside that.
+async fn settled(server: &Server) -> anyhow::Result<()> {
+    use sqlx::Connection;
+    let mut conn = sqlx::PgConnection::connect(&children(server)?.database_url).await?;
+    let until = Instant::now() + LEVEL;
+    let left = "select count(*) from history.branch where settled < reports";
+    while sqlx::query_scalar::<_, i64>(left).fetch_one(&mut conn).await? > 0 {
+        anyhow::ensure!(Instant::now() < until, "the histories aren't settled after {LEVEL:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// The first page of every question, by name: the 95th percentile, milliseconds.

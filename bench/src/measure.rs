@@ -207,6 +207,7 @@ async fn acknowledge(
         ours.push(started.elapsed());
         // The acknowledgement is what is measured, not how it fares beside the projection of the one before.
         client.wait_visible(&id, TESTS as u64, Duration::from_secs(20)).await?;
+        client.wait_level(Duration::from_secs(20)).await?;
     }
     bare.close().await?;
     let name = format!("durable acknowledgement of a 500-test report, p50 ({mode})");

@@ -12,6 +12,7 @@ use scaledtest_eventlog::{CommandMeta, EventLog, ExecuteError};
 use scaledtest_insight::gate::{Inputs, evaluate, is_for_branch};
 use scaledtest_projections::{
     gates::{self, GateRow, Known},
+    history::queries::Recent,
     reports::queries as reports,
 };
 use sqlx::PgPool;
@@ -111,7 +112,7 @@ fn evaluated(gate: &GateRow, cause: &Cause, inputs: &Inputs, waivers: &[Waiver])
 /// See [`GateError`]; the same again is harmless.
 pub async fn evaluate_gates(
     log: &EventLog,
-    pool: &PgPool,
+    (pool, recent): (&PgPool, &Recent),
     cause: &Cause,
 ) -> Result<Option<Vec<(Box<Evaluated>, Position)>>, GateError> {
     let Some(run) = reports::get_run(pool, cause.team, cause.run).await? else { return Ok(None) };
@@ -120,7 +121,7 @@ pub async fn evaluate_gates(
     if asked.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let Some(known) = Known::of(pool, cause.team, run, Some(cause.report)).await? else { return Ok(None) };
+    let Some(known) = Known::of((pool, recent), cause.team, run, Some(cause.report)).await? else { return Ok(None) };
     let mut all = Vec::new();
     for gate in &asked {
         match evaluate_gate(log, pool, gate, cause, &known).await? {
@@ -136,6 +137,7 @@ pub async fn evaluate_gates(
 pub struct GateSweep {
     /// Everything until here is evaluated.
     settled: i64,
+    recent: Recent,
 }
 
 impl GateSweep {
@@ -158,7 +160,7 @@ impl GateSweep {
                     actor: Actor::System,
                     at: now,
                 };
-                match evaluate_gates(log, pool, &cause).await? {
+                match evaluate_gates(log, (pool, &self.recent), &cause).await? {
                     Some(all) => evaluated += u64::from(!all.is_empty()),
                     None => all_done = false,
                 }

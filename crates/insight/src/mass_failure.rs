@@ -17,7 +17,7 @@ pub enum Mass {
 }
 
 /// Passed and failed tests of a complete run; a test that passed on retry passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RunCounts {
     /// Tests that failed.
     pub failed: u32,
@@ -41,7 +41,7 @@ const UNUSUAL_POINTS: f64 = 0.01;
 /// Failing tests more than usual, at least: a handful of tests is no mass.
 const EXTRA_TESTS: f64 = 5.0;
 /// Runs that say what is usual, at most.
-const COMPARED: usize = 20;
+pub const COMPARED: usize = 20;
 /// Runs needed to know what is usual.
 const BASELINE_RUNS: usize = 5;
 

@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use scaledtest_domain::{Clock, ProjectId};
 use scaledtest_effects::Nudges;
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{Fresh, Positions};
+use scaledtest_projections::{Fresh, Positions, history::queries::Recent};
 use sqlx::PgPool;
 use std::{
     collections::HashSet,
@@ -52,6 +52,8 @@ pub struct App {
     pub metrics: Option<PrometheusHandle>,
     /// Where rows are prepared for the projector of this process, if it has one.
     pub fresh: Option<Fresh>,
+    /// What verdicts read again and again.
+    pub recent: Recent,
     /// Tells the worker of this process, if it has one, that there is mail.
     pub mail_nudge: Arc<Notify>,
     /// Tells the reconcilers of this process, if it has any, that there is something to do.
@@ -116,6 +118,7 @@ impl App {
             known_projects: KnownProjects::new(log.clone()),
             metrics: crate::metrics::install(),
             fresh: None,
+            recent: Recent::default(),
             mail_nudge: Arc::default(),
             nudges: Nudges::default(),
             closing: CancellationToken::new(),

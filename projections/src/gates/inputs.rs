@@ -71,12 +71,12 @@ impl Known {
     /// # Errors
     /// What the database says.
     pub async fn load(
-        pool: &PgPool,
+        (pool, recent): (&PgPool, &history::Recent),
         team: TeamId,
         (run_id, report): (RunId, Option<ReportId>),
     ) -> Result<Option<Self>, sqlx::Error> {
         match reports::get_run(pool, team, run_id).await? {
-            Some(run) => Self::of(pool, team, run, report).await,
+            Some(run) => Self::of((pool, recent), team, run, report).await,
             None => Ok(None),
         }
     }
@@ -86,7 +86,7 @@ impl Known {
     /// # Errors
     /// What the database says.
     pub async fn of(
-        pool: &PgPool,
+        (pool, recent): (&PgPool, &history::Recent),
         team: TeamId,
         run: reports::Run,
         report: Option<ReportId>,
@@ -97,7 +97,7 @@ impl Known {
         {
             return Ok(None);
         }
-        let verdict = history::run_verdict(pool, team, run.id).await?;
+        let verdict = history::run_verdict(pool, recent, team, run.id).await?;
         Ok(verdict.map(|verdict| Self { team, run, list, verdict }))
     }
 

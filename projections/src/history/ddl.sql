@@ -12,13 +12,14 @@ create table project (
 create index project_team on project (team_id);
 
 -- A branch on which tests have histories; its id follows from project and name. `reports` counts all that ever arrived: the
--- number of the newest one. What follows from `series` was found for those up to `settled`; for later ones it is found soon.
+-- number of the newest one; `deleted`, those of them that are gone. What follows from `series` was found for those up to `settled`; for later ones it is found soon.
 create table branch (
     id         uuid primary key,
     project_id uuid not null,
     team_id    uuid not null,
     name       text not null,
     reports    int  not null,
+    deleted    int  not null,
     settled    int  not null
 );
 create index branch_project on branch (project_id, name);

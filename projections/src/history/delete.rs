@@ -45,6 +45,10 @@ pub(super) async fn delete(conn: &mut PgConnection, report: ReportId) -> Result<
     .fetch_optional(&mut *conn)
     .await?;
     let Some(gone) = gone else { return Ok(()) };
+    sqlx::query("update branch set deleted = deleted + 1 where id = $1")
+        .bind(gone.branch_id)
+        .execute(&mut *conn)
+        .await?;
     subtract(conn, &gone).await?;
     failures::forget(conn, (gone.no, gone.project_id), (gone.slice_id, gone.at)).await?;
     refold(conn, &gone).await

@@ -55,7 +55,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// A fact, and which of the runs it is of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     fact: Fact,
     run: usize,
@@ -73,11 +73,13 @@ struct Run {
 }
 
 /// The facts of a branch, by number, and how its runs failed as a whole.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Facts {
     /// By number.
     facts: Vec<Known>,
     runs: Vec<Run>,
+    /// The runs in order.
+    ordered: Vec<usize>,
     places: HashMap<Uuid, usize>,
 }
 
@@ -102,32 +104,58 @@ impl Facts {
         facts.sort_by_key(|fact| fact.seq);
         let mut all = Self { facts: Vec::with_capacity(facts.len()), ..Self::default() };
         for fact in facts {
-            let run = *all.places.entry(fact.run).or_insert(all.runs.len());
-            let known = match all.runs.get_mut(run) {
-                Some(known) => known,
-                None => {
-                    let counts = RunCounts { failed: 0, ran: 0 };
-                    all.runs.push(Run { order: order(&fact), counts, mass: Mass::Ordinary });
-                    &mut all.runs[run]
-                }
-            };
-            known.order.0 = known.order.0.min(fact.at.timestamp_micros());
-            known.counts.failed = known.counts.failed.saturating_add(fact.counts.failed);
-            known.counts.ran = known.counts.ran.saturating_add(fact.counts.ran);
-            all.facts.push(Known { fact, run });
+            all.add(fact);
         }
         all.judge();
         all
     }
 
+    /// Adds the newest fact of the branch.
+    pub fn push(&mut self, fact: Fact) {
+        let run = self.add(fact);
+        // Another report of a run may tell that it began earlier.
+        let before = self.ordered.iter().position(|one| *one == run);
+        if let Some(place) = before {
+            self.ordered.remove(place);
+        }
+        let place = self.ordered.partition_point(|one| self.runs[*one].order < self.runs[run].order);
+        self.ordered.insert(place, run);
+        // Nothing changes for others than those that are compared with it.
+        let (first, last) = (place.min(before.unwrap_or(place)), place.max(before.unwrap_or(place)));
+        let end = self.ordered.len().min(last + mass_failure::COMPARED + 1);
+        (first..end).for_each(|place| self.judge_one(place));
+    }
+
+    /// Gives the fact's run.
+    fn add(&mut self, fact: Fact) -> usize {
+        let run = *self.places.entry(fact.run).or_insert(self.runs.len());
+        let known = match self.runs.get_mut(run) {
+            Some(known) => known,
+            None => {
+                self.runs.push(Run { order: order(&fact), counts: RunCounts::default(), mass: Mass::Ordinary });
+                &mut self.runs[run]
+            }
+        };
+        known.order.0 = known.order.0.min(fact.at.timestamp_micros());
+        known.counts.failed = known.counts.failed.saturating_add(fact.counts.failed);
+        known.counts.ran = known.counts.ran.saturating_add(fact.counts.ran);
+        self.facts.push(Known { fact, run });
+        run
+    }
+
     /// Compares each run with those before it.
     fn judge(&mut self) {
-        let mut ordered: Vec<usize> = (0..self.runs.len()).collect();
-        ordered.sort_by_key(|run| self.runs[*run].order);
-        let counts: Vec<RunCounts> = ordered.iter().map(|run| self.runs[*run].counts).collect();
-        for (i, run) in ordered.into_iter().enumerate() {
-            self.runs[run].mass = mass_failure::judge(counts[i], &counts[..i]);
-        }
+        self.ordered = (0..self.runs.len()).collect();
+        self.ordered.sort_by_key(|run| self.runs[*run].order);
+        (0..self.ordered.len()).for_each(|place| self.judge_one(place));
+    }
+
+    fn judge_one(&mut self, place: usize) {
+        let run = self.ordered[place];
+        let mut earlier = [RunCounts::default(); mass_failure::COMPARED];
+        let compared = &self.ordered[place.saturating_sub(earlier.len())..place];
+        earlier.iter_mut().zip(compared).for_each(|(counts, run)| *counts = self.runs[*run].counts);
+        self.runs[run].mass = mass_failure::judge(self.runs[run].counts, &earlier[..compared.len()]);
     }
 
     /// The report with this number.
@@ -252,5 +280,34 @@ impl FactsOf {
 
     pub fn of(&self, series: &Series) -> &Facts {
         self.facts.get(&(series.key.branch, series.last_seq)).unwrap_or(&self.none)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn facts() -> impl Strategy<Value = Vec<Fact>> {
+        let one = (0..12_u128, 0..40_i64, 0..30_u32);
+        proptest::collection::vec(one, 1..60).prop_map(|all| {
+            let fact = |(seq, (run, at, failed)): (usize, (u128, i64, u32))| {
+                let at = DateTime::from_timestamp(at, 0).unwrap_or_default();
+                Fact::new((seq as u32, Uuid::from_u128(run), at), (None, None), (40 - failed, failed))
+            };
+            all.into_iter().enumerate().map(fact).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn facts_that_come_one_by_one_are_judged_as_if_all_had_come_together(facts in facts()) {
+            let mut pushed = Facts::default();
+            facts.iter().cloned().for_each(|fact| pushed.push(fact));
+            let together = Facts::new(facts);
+            let masses = |facts: &Facts| facts.runs.iter().map(|run| (run.order, run.mass)).collect::<Vec<_>>();
+            prop_assert_eq!(masses(&pushed), masses(&together));
+            prop_assert_eq!(pushed.ordered, together.ordered);
+        }
     }
 }

@@ -44,9 +44,9 @@ impl<'a> Gathered<'a> {
         // Those that are gone too: so that the others have the same numbers whenever they are replayed.
         stored::number(conn, &mut self.reports).await?;
         memory.touch(self.reports.iter().map(|taken| taken.place.branch_id));
-        self.reports.retain(|taken| !matches!(taken.body, Body::Gone));
+        self.reports.retain(|taken| !taken.is_gone());
         let projects: BTreeSet<Uuid> = self.reports.iter().map(|taken| taken.report.project.0).collect();
-        let aliases = Aliases::load(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
+        let aliases = memory.aliases(conn, projects).await?;
         let bodies = self.reports.iter().map(|taken| (taken.place.no, taken.body.clone())).collect();
         let mut reading = round::read(bodies);
         let mut joined = BTreeSet::new();
@@ -60,7 +60,7 @@ impl<'a> Gathered<'a> {
         stored::insert_facts(conn, &self.reports).await?;
         self.reports.iter().for_each(|taken| memory.facts.push(taken.place.branch_id, taken.fact()));
         put_together(conn, (memory, &aliases), joined).await?;
-        sums::add_sums(conn, &self.reports).await
+        sums::add_sums(conn, &mut memory.slices, &self.reports).await
     }
 }
 
@@ -79,6 +79,11 @@ async fn put_together(
 }
 
 impl Taken<'_> {
+    /// Whether it was deleted later.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.body, Body::Gone)
+    }
+
     /// What it says to the series of its branch.
     pub fn fact(&self) -> Fact {
         let (origin, counts) = (&self.report.origin, &self.report.counts);

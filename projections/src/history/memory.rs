@@ -6,6 +6,7 @@
 //! the newest report that everything was found for.
 
 use super::{
+    aliases::Aliases,
     facts::Newest,
     seen::Entry,
     series::{Key, Series},
@@ -14,11 +15,17 @@ use super::{
 use crate::{ApplyError, Settle};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// Bytes that are remembered between two batches, about.
 const ROOM: usize = 16 * 1024 * 1024;
+
+/// Projects whose aliases, and slices, that are remembered.
+const KNOWN: usize = 10_000;
 
 /// What a report said of a test, when its run was, and how long it took, milliseconds.
 type Told = (Entry, DateTime<Utc>, i64);
@@ -39,6 +46,11 @@ pub(super) struct Memory {
     branches: BTreeSet<Uuid>,
     /// The reports that series are assessed with.
     pub facts: Newest,
+    /// What is joined in these projects; that changes only when all of this is forgotten.
+    aliases: Arc<Aliases>,
+    projects: BTreeSet<Uuid>,
+    /// Slices that are in the tables.
+    pub slices: BTreeSet<Uuid>,
     /// Whether it is known what those before left for later.
     looked: bool,
 }
@@ -70,6 +82,21 @@ impl Memory {
         self.bytes += series.bytes();
     }
 
+    /// What is joined in these projects.
+    pub async fn aliases(
+        &mut self,
+        conn: &mut PgConnection,
+        projects: BTreeSet<Uuid>,
+    ) -> Result<Arc<Aliases>, ApplyError> {
+        if !projects.is_subset(&self.projects) {
+            let before = if self.projects.len() < KNOWN { std::mem::take(&mut self.projects) } else { BTreeSet::new() };
+            self.projects = before.into_iter().chain(projects).collect();
+            let all: Vec<Uuid> = self.projects.iter().copied().collect();
+            self.aliases = Arc::new(Aliases::load(conn, &all).await?);
+        }
+        Ok(Arc::clone(&self.aliases))
+    }
+
     /// Reports came in on branches.
     pub fn touch(&mut self, branches: impl Iterator<Item = Uuid>) {
         self.branches.extend(branches);
@@ -97,6 +124,9 @@ impl Memory {
             self.series.clear();
             self.bytes = 0;
             self.facts = Newest::default();
+        }
+        if self.slices.len() > KNOWN {
+            self.slices.clear();
         }
         Ok(())
     }

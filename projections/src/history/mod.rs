@@ -43,7 +43,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        5
+        6
     }
 
     fn kinds(&self) -> &'static [Kind] {

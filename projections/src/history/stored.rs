@@ -15,29 +15,40 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, postgres::PgArguments
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
+/// What came in on a branch: how many reports, how many of them are gone already, and which is the first.
+struct Came {
+    first: usize,
+    reports: i32,
+    gone: i32,
+}
+
 /// Gives each report its number on its branch.
 pub(super) async fn number(conn: &mut PgConnection, reports: &mut [Taken<'_>]) -> Result<(), ApplyError> {
-    let mut branches: BTreeMap<Uuid, (i32, usize)> = BTreeMap::new();
+    let mut branches: BTreeMap<Uuid, Came> = BTreeMap::new();
     for (index, taken) in reports.iter().enumerate() {
-        branches.entry(taken.place.branch_id).or_insert((0, index)).0 += 1;
+        let came = branches.entry(taken.place.branch_id).or_insert(Came { first: index, reports: 0, gone: 0 });
+        came.reports += 1;
+        came.gone += i32::from(taken.is_gone());
     }
     let of = |index: usize| &reports[index];
     let numbered: Vec<(Uuid, i32)> = sqlx::query_as(
-        "insert into branch (id, project_id, team_id, name, reports, settled)
-         select *, 0 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[])
-         on conflict (id) do update set reports = branch.reports + excluded.reports
+        "insert into branch (id, project_id, team_id, name, reports, deleted, settled)
+         select *, 0 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::int[])
+         on conflict (id) do update set
+           reports = branch.reports + excluded.reports, deleted = branch.deleted + excluded.deleted
          returning id, reports",
     )
     .bind(branches.keys().copied().collect::<Vec<_>>())
-    .bind(branches.values().map(|(_, index)| of(*index).report.project.0).collect::<Vec<_>>())
-    .bind(branches.values().map(|(_, index)| of(*index).place.team.0).collect::<Vec<_>>())
-    .bind(branches.values().map(|(_, index)| of(*index).place.branch.clone()).collect::<Vec<_>>())
-    .bind(branches.values().map(|(reports, _)| *reports).collect::<Vec<_>>())
+    .bind(branches.values().map(|came| of(came.first).report.project.0).collect::<Vec<_>>())
+    .bind(branches.values().map(|came| of(came.first).place.team.0).collect::<Vec<_>>())
+    .bind(branches.values().map(|came| of(came.first).place.branch.clone()).collect::<Vec<_>>())
+    .bind(branches.values().map(|came| came.reports).collect::<Vec<_>>())
+    .bind(branches.values().map(|came| came.gone).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
     let mut next: HashMap<Uuid, i32> = HashMap::new();
     for (branch, reports) in numbered {
-        let came = branches.get(&branch).map_or(0, |(came, _)| *came);
+        let came = branches.get(&branch).map_or(0, |came| came.reports);
         next.insert(branch, reports - came);
     }
     for taken in reports {

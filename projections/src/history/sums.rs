@@ -7,8 +7,8 @@ use crate::ApplyError;
 use crate::copy::saturate8;
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc};
 use scaledtest_domain::report::Counts;
-use sqlx::{AssertSqlSafe, PgConnection};
-use std::collections::BTreeMap;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, postgres::PgArguments};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The length of time over which sums are kept.
@@ -105,9 +105,26 @@ impl Sums {
     }
 }
 
-/// Adds reports to their slices.
-pub(super) async fn add_sums(conn: &mut PgConnection, reports: &[Taken<'_>]) -> Result<(), ApplyError> {
-    let slices: BTreeMap<Uuid, &Taken<'_>> = reports.iter().map(|taken| (taken.place.slice_id, taken)).collect();
+/// Adds reports to their slices, of which some are known to be there.
+pub(super) async fn add_sums(
+    conn: &mut PgConnection,
+    known: &mut BTreeSet<Uuid>,
+    reports: &[Taken<'_>],
+) -> Result<(), ApplyError> {
+    let new = reports.iter().filter(|taken| !known.contains(&taken.place.slice_id));
+    let new: BTreeMap<Uuid, &Taken<'_>> = new.map(|taken| (taken.place.slice_id, taken)).collect();
+    if !new.is_empty() {
+        insert_slices(conn, &new).await?;
+        known.extend(new.keys());
+    }
+    // One statement, because what a small batch costs is mostly the waiting for answers.
+    let sql = format!("with quarters as ({}) {}", add_steps(Step::Quarter, 0), add_steps(Step::Day, SUMS));
+    let query = bind_steps(sqlx::query(AssertSqlSafe(sql)), reports, Step::Quarter);
+    bind_steps(query, reports, Step::Day).execute(conn).await?;
+    Ok(())
+}
+
+async fn insert_slices(conn: &mut PgConnection, slices: &BTreeMap<Uuid, &Taken<'_>>) -> Result<(), ApplyError> {
     sqlx::query(
         "insert into slice (id, team_id, project_id, branch, environment, tags)
          select id, team, project, branch, environment, array(select json_array_elements_text(tags))
@@ -121,27 +138,24 @@ pub(super) async fn add_sums(conn: &mut PgConnection, reports: &[Taken<'_>]) -> 
     .bind(slices.values().map(|taken| taken.place.branch.clone()).collect::<Vec<_>>())
     .bind(slices.values().map(|taken| taken.place.environment.clone()).collect::<Vec<_>>())
     .bind(slices.values().map(|taken| serde_json::Value::from(taken.place.tags.clone())).collect::<Vec<_>>())
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    for step in Step::ALL {
-        add_steps(conn, reports, step).await?;
-    }
     Ok(())
 }
 
-async fn add_steps(conn: &mut PgConnection, reports: &[Taken<'_>], step: Step) -> Result<(), ApplyError> {
-    let mut steps: BTreeMap<(Uuid, DateTime<Utc>), Sums> = BTreeMap::new();
-    for taken in reports {
-        steps.entry((taken.place.slice_id, step.begin(taken.place.at))).or_default().add(&taken.sums);
-    }
-    let number = |index: usize| steps.values().map(|sums| sums.numbers()[index]).collect::<Vec<_>>();
-    let sql = format!(
+/// What [`bind_steps`] binds.
+const SUMS: i32 = 12;
+
+/// Adds sums to those of a step. What is bound before it takes so many places.
+fn add_steps(step: Step, before: i32) -> String {
+    let types = ["uuid", "timestamptz"].into_iter().chain(["bigint"; 9]).chain(["json"]);
+    let arrays: Vec<String> = types.zip(before + 1..).map(|(of, place)| format!("${place}::{of}[]")).collect();
+    format!(
         "insert into {table} as old
            (slice_id, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration_ms, durations)
          select slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration,
                 array(select json_array_elements_text(durations)::bigint)
-         from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                     $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::json[])
+         from unnest({arrays})
            as new (slice, at, reports, tests, passed, failed, skipped, pending, other, flaky, duration, durations)
          on conflict (slice_id, at) do update set
            reports = old.reports + excluded.reports, tests = old.tests + excluded.tests,
@@ -150,22 +164,24 @@ async fn add_steps(conn: &mut PgConnection, reports: &[Taken<'_>], step: Step) -
            other = old.other + excluded.other, flaky = old.flaky + excluded.flaky,
            duration_ms = old.duration_ms + excluded.duration_ms,
            durations = array(select a + b from unnest(old.durations, excluded.durations) as both_of (a, b))",
-        table = step.table()
-    );
-    sqlx::query(AssertSqlSafe(sql))
+        table = step.table(),
+        arrays = arrays.join(", ")
+    )
+}
+
+type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+
+/// Binds what the reports add up to by slice and step.
+fn bind_steps<'q>(query: Query<'q>, reports: &[Taken<'_>], step: Step) -> Query<'q> {
+    let mut steps: BTreeMap<(Uuid, DateTime<Utc>), Sums> = BTreeMap::new();
+    for taken in reports {
+        steps.entry((taken.place.slice_id, step.begin(taken.place.at))).or_default().add(&taken.sums);
+    }
+    let mut query = query
         .bind(steps.keys().map(|(slice, _)| *slice).collect::<Vec<_>>())
-        .bind(steps.keys().map(|(_, at)| *at).collect::<Vec<_>>())
-        .bind(number(0))
-        .bind(number(1))
-        .bind(number(2))
-        .bind(number(3))
-        .bind(number(4))
-        .bind(number(5))
-        .bind(number(6))
-        .bind(number(7))
-        .bind(number(8))
-        .bind(steps.values().map(|sums| serde_json::Value::from(sums.durations.to_vec())).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-    Ok(())
+        .bind(steps.keys().map(|(_, at)| *at).collect::<Vec<_>>());
+    for index in 0..9 {
+        query = query.bind(steps.values().map(|sums| sums.numbers()[index]).collect::<Vec<_>>());
+    }
+    query.bind(steps.values().map(|sums| serde_json::Value::from(sums.durations.to_vec())).collect::<Vec<_>>())
 }

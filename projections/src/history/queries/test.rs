@@ -68,6 +68,16 @@ impl Point {
         sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(limit).fetch_all(pool).await
     }
 
+    pub(super) fn new(
+        seq: i32,
+        (report_id, run_id): (Uuid, Uuid),
+        at: DateTime<Utc>,
+        (commit, change): (Option<String>, Option<String>),
+        (passed, failed): (i64, i64),
+    ) -> Self {
+        Self { seq, report_id, run_id, at, commit, change, passed, failed }
+    }
+
     /// The order of the runs of a branch.
     pub(super) fn order(&self) -> (DateTime<Utc>, i32) {
         (self.at, self.seq)

@@ -3,14 +3,12 @@
 //! Computed when it is asked for, from what was known when the run began: a report that comes late, or is deleted, changes it.
 //! A test that is put into quarantine after the run's end, or comes out, does not; neither does a ticket that is linked or closed then.
 
-use super::test::Point;
+use super::{
+    recent::{Recent, Reports},
+    test::Point,
+};
 use crate::{
-    history::{
-        facts::{Fact, Facts},
-        place::branch_id,
-        said::short,
-        seen::Entries,
-    },
+    history::{facts::Fact, place::branch_id, said::short, seen::Entries},
     issues::queries::{Ticket, tickets_of},
     quarantine::queries::covering,
 };
@@ -22,13 +20,14 @@ use scaledtest_insight::{
     verdict::{self, RunOutcome, Verdict},
 };
 use sqlx::{FromRow, PgPool};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// Tests of a run that are judged, at most.
 const JUDGED: i64 = 500;
-/// Reports of the target that are looked at.
-const REPORTS: i64 = 1_000;
 /// Last runs of the base in which the same failure excuses.
 const LAST_RUNS: usize = 3;
 
@@ -117,7 +116,12 @@ struct Failure {
 ///
 /// # Errors
 /// What the database says.
-pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Option<RunVerdict>, sqlx::Error> {
+pub async fn run_verdict(
+    pool: &PgPool,
+    recent: &Recent,
+    team: TeamId,
+    run: RunId,
+) -> Result<Option<RunVerdict>, sqlx::Error> {
     let reports: Vec<Report> = sqlx::query_as(
         "select fact.no, fact.project_id, fact.branch_id, branch.name as branch, coalesce(project.default_branch, '') as default_branch,
                 fact.at, coalesce(report.duration_ms, 0) as took_ms, fact.target, fact.change, fact.base_commit
@@ -136,11 +140,11 @@ pub async fn run_verdict(pool: &PgPool, team: TeamId, run: RunId) -> Result<Opti
     let truncated = failures.len() > JUDGED as usize;
     failures.truncate(JUDGED as usize);
 
-    let own = Branch::load(pool, first.branch_id, &failures).await?;
+    let own = Branch::load((pool, recent), first.branch_id, &failures).await?;
     let target = target(first, own.earlier(run.0, at).next().is_some());
     let other = match target == first.branch {
         true => None,
-        false => Some(Branch::load(pool, branch_id(first.project_id, &target), &failures).await?),
+        false => Some(Branch::load((pool, recent), branch_id(first.project_id, &target), &failures).await?),
     };
     let base = other.as_ref().unwrap_or(&own);
     let until = base_time(base, first.base_commit.as_deref()).unwrap_or(at);
@@ -202,7 +206,7 @@ fn target(report: &Report, has_run_before: bool) -> String {
 
 /// When the commit was tested that the change began with.
 fn base_time(base: &Branch, commit: Option<&str>) -> Option<DateTime<Utc>> {
-    let tested = base.points.iter().filter(|point| commit.is_some() && point.commit.as_deref() == commit);
+    let tested = base.points().filter(|point| commit.is_some() && point.commit.as_deref() == commit);
     tested.map(|point| point.at).max()
 }
 
@@ -246,6 +250,11 @@ async fn failures(pool: &PgPool, numbers: &[i64]) -> Result<Vec<Failure>, sqlx::
     .await
 }
 
+/// Those that did not pass on retry.
+fn in_the_end(failures: &[Failure]) -> impl Iterator<Item = &Failure> {
+    failures.iter().filter(|failure| !failure.flaked)
+}
+
 /// By test and error: whether it was seen in an earlier flake.
 async fn earlier_failures(
     pool: &PgPool,
@@ -253,8 +262,7 @@ async fn earlier_failures(
     numbers: &[i64],
     at: DateTime<Utc>,
 ) -> Result<HashMap<(Uuid, Uuid), bool>, sqlx::Error> {
-    let wanted: Vec<(Uuid, Uuid, Uuid)> = failures
-        .iter()
+    let wanted: Vec<(Uuid, Uuid, Uuid)> = in_the_end(failures)
         .flat_map(|failure| failure.kinds.iter().map(|kind| (failure.test_id, failure.fingerprint, *kind)))
         .collect();
     let found: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
@@ -276,39 +284,41 @@ async fn earlier_failures(
     Ok(found.into_iter().map(|(test, error, flaked)| ((test, error), flaked)).collect())
 }
 
-/// The newest reports of a branch, and what they said of the failing tests.
+/// The newest reports of a branch, and what they said of the tests that failed in the end: what passed on retry needs no excuse.
 struct Branch {
-    points: Vec<Point>,
-    facts: Facts,
+    reports: Arc<Reports>,
     series: BTreeMap<(Uuid, i64), Entries>,
 }
 
 impl Branch {
-    async fn load(pool: &PgPool, id: Uuid, failures: &[Failure]) -> Result<Self, sqlx::Error> {
-        let points = Point::newest(pool, id, REPORTS).await?;
+    async fn load((pool, recent): (&PgPool, &Recent), id: Uuid, failures: &[Failure]) -> Result<Self, sqlx::Error> {
+        let reports = recent.load(pool, id).await?;
         let series: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
             "select test_id, variant, seen from unnest($2::uuid[], $3::bigint[]) as wanted (test, variety)
              join history.series on branch_id = $1 and test_id = test and variant = variety",
         )
         .bind(id)
-        .bind(failures.iter().map(|failure| failure.test_id).collect::<Vec<_>>())
-        .bind(failures.iter().map(|failure| failure.variant).collect::<Vec<_>>())
+        .bind(in_the_end(failures).map(|failure| failure.test_id).collect::<Vec<_>>())
+        .bind(in_the_end(failures).map(|failure| failure.variant).collect::<Vec<_>>())
         .fetch_all(pool)
         .await?;
-        let facts = Facts::new(points.iter().map(Point::fact).collect());
         let series =
             series.into_iter().map(|(test, variant, seen)| ((test, variant), Entries::decode(&seen))).collect();
-        Ok(Self { points, facts, series })
+        Ok(Self { reports, series })
+    }
+
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        self.reports.points.iter().map(Arc::as_ref)
     }
 
     /// Reports of other runs until then.
     fn earlier(&self, run: Uuid, until: DateTime<Utc>) -> impl Iterator<Item = &Point> {
-        self.points.iter().filter(move |point| point.run_id != run && point.at <= until)
+        self.points().filter(move |point| point.run_id != run && point.at <= until)
     }
 
     /// The numbers of reports of the run's commit in other runs until then.
     fn again(&self, run: Uuid, until: DateTime<Utc>) -> HashSet<u32> {
-        let commit = self.points.iter().find(|point| point.run_id == run).and_then(|point| point.commit.as_deref());
+        let commit = self.points().find(|point| point.run_id == run).and_then(|point| point.commit.as_deref());
         let is_same = |point: &&Point| commit.is_some() && point.commit.as_deref() == commit;
         self.earlier(run, until).filter(is_same).map(Point::seq).collect()
     }
@@ -317,7 +327,7 @@ impl Branch {
     fn observations(&self, failure: &Failure, counts: impl Fn(u32) -> bool) -> Vec<Observation> {
         let Some(entries) = self.series.get(&(failure.test_id, failure.variant)) else { return Vec::new() };
         let entries = entries.iter().filter(|entry| counts(entry.seq));
-        self.facts.observations(entries).1
+        self.reports.facts.observations(entries).1
     }
 }
 
@@ -356,13 +366,13 @@ impl Judge<'_> {
     }
 
     fn facts(&self, failure: &Failure) -> verdict::Facts {
-        let infra = self.own.facts.mass(self.run) == Mass::Outage;
+        let infra = self.own.reports.facts.mass(self.run) == Mass::Outage;
         // What passed in the end, or failed with everything else, is judged without a look at its history.
         let before = match infra || failure.flaked {
             true => Vec::new(),
             false => {
                 let counts = |fact: &Fact| fact.run != self.run && fact.at <= self.until;
-                self.base.observations(failure, |seq| self.base.facts.get(seq).is_some_and(counts))
+                self.base.observations(failure, |seq| self.base.reports.facts.get(seq).is_some_and(counts))
             }
         };
         let found = assess(&before, Prior::default(), self.at.timestamp());

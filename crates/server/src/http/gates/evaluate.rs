@@ -76,7 +76,7 @@ pub(super) async fn evaluate_gate(
         return Err(ApiError::results_dropped("of this run"));
     }
     let cause = Cause { team, report, run, report_no: None, actor: caller.actor, at: app.clock.now() };
-    let known = gates::Known::load(&app.db, team, (run, Some(report))).await?.ok_or_else(lagging)?;
+    let known = gates::Known::load((&app.db, &app.recent), team, (run, Some(report))).await?.ok_or_else(lagging)?;
     let found = scaledtest_effects::evaluate_gate(&app.log, &app.db, &gate, &cause, &known).await.map_err(failed)?;
     let (evaluated, position) = found.ok_or_else(lagging)?;
     let written = after_write(&app, position, super::MODELS, prefers_async(&headers)).await;
@@ -210,7 +210,7 @@ pub(super) async fn preview_gate(
     let chosen = newest.filter(|run| is_for_branch(&body.branches, run.branch.as_deref())).take(wanted);
     let mut runs = Vec::new();
     for run in chosen {
-        let Some(known) = gates::Known::load(&app.db, team, (run.id, None)).await? else { continue };
+        let Some(known) = gates::Known::load((&app.db, &app.recent), team, (run.id, None)).await? else { continue };
         let inputs = known.inputs(&app.db, &rules).await?;
         let found = evaluate(&rules, &inputs, &[]);
         let (passed, status) = (found.outcome.passed(), found.outcome.as_str());

@@ -32,7 +32,7 @@ pub(in crate::http) async fn of_upload(
         actor,
         at: app.clock.now(),
     };
-    match evaluate_gates(&app.log, &app.db, &cause).await {
+    match evaluate_gates(&app.log, (&app.db, &app.recent), &cause).await {
         Ok(Some(all)) => {
             let last = all.iter().map(|(_, position)| *position).max();
             (Some(QualityGateAnswer::of(all.into_iter().map(|(one, _)| *one).collect())), last)

@@ -57,7 +57,7 @@ pub(in crate::http) async fn in_short(
     team: TeamId,
     id: RunId,
 ) -> Result<Option<(dto::VerdictState, Counts)>, ApiError> {
-    let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
+    let Some(found) = queries::run_verdict(&app.db, &app.recent, team, id).await? else { return Ok(None) };
     let complete = match found.outcome {
         RunOutcome::Regressions => false,
         _ => get_run(&app.db, team, id).await?.is_some_and(|run| run.is_complete(app.clock.now())),
@@ -66,7 +66,7 @@ pub(in crate::http) async fn in_short(
 }
 
 async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
-    let Some(found) = queries::run_verdict(&app.db, team, id).await? else { return Ok(None) };
+    let Some(found) = queries::run_verdict(&app.db, &app.recent, team, id).await? else { return Ok(None) };
     let (run, now) = (get_run(&app.db, team, id).await?, app.clock.now());
     let complete = run.as_ref().is_some_and(|run| run.is_complete(now));
     let project = run.map(|run| run.project_id.0).unwrap_or_default();

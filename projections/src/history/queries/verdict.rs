@@ -265,6 +265,9 @@ async fn earlier_failures(
     let wanted: Vec<(Uuid, Uuid, Uuid)> = in_the_end(failures)
         .flat_map(|failure| failure.kinds.iter().map(|kind| (failure.test_id, failure.fingerprint, *kind)))
         .collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
     let found: Vec<(Uuid, Uuid, bool)> = sqlx::query_as(
         // One of each sort is enough, however many there are.
         "select test, error, bool_or(sort.flaked)
@@ -293,6 +296,9 @@ struct Branch {
 impl Branch {
     async fn load((pool, recent): (&PgPool, &Recent), id: Uuid, failures: &[Failure]) -> Result<Self, sqlx::Error> {
         let reports = recent.load(pool, id).await?;
+        if in_the_end(failures).next().is_none() {
+            return Ok(Self { reports, series: BTreeMap::new() });
+        }
         let series: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(
             "select test_id, variant, seen from unnest($2::uuid[], $3::bigint[]) as wanted (test, variety)
              join history.series on branch_id = $1 and test_id = test and variant = variety",

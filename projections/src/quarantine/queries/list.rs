@@ -139,6 +139,9 @@ pub async fn covering(
     tests: &[Uuid],
     (start, end): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Vec<Uuid>, sqlx::Error> {
+    if tests.is_empty() {
+        return Ok(Vec::new());
+    }
     sqlx::query_scalar(
         "select distinct coalesce(alias.target_id, entry.test_id)
          from quarantine.entry left join history.alias on alias.from_id = entry.test_id

@@ -4,18 +4,17 @@ use super::dto::QualityGateAnswer;
 use crate::{app::App, ingest::Accepted};
 use scaledtest_domain::{Actor, Position, TeamId};
 use scaledtest_effects::{Cause, evaluate_gates};
-use scaledtest_projections::gates::has_enabled_gate;
 
-/// The answer, if the team has an enabled gate, and where the newest evaluation stands. The report is taken in whatever becomes
+/// The answer, if the team has an enabled gate (`has_gate`), and where the newest evaluation stands. The report is taken in whatever becomes
 /// of this: what cannot be said now is `pending`, and is said later.
 pub(in crate::http) async fn of_upload(
     app: &App,
     team: TeamId,
     accepted: &Accepted,
     actor: Actor,
-    is_visible: bool,
+    (has_gate, is_visible): (Result<bool, sqlx::Error>, bool),
 ) -> (Option<QualityGateAnswer>, Option<Position>) {
-    match has_enabled_gate(&app.db, team).await {
+    match has_gate {
         Ok(false) => return (None, None),
         Ok(true) if is_visible => {}
         Ok(true) => return (Some(QualityGateAnswer::pending()), None),

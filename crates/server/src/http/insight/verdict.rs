@@ -57,11 +57,9 @@ pub(in crate::http) async fn in_short(
     team: TeamId,
     id: RunId,
 ) -> Result<Option<(dto::VerdictState, Counts)>, ApiError> {
-    let Some(found) = queries::run_verdict(&app.db, &app.recent, team, id).await? else { return Ok(None) };
-    let complete = match found.outcome {
-        RunOutcome::Regressions => false,
-        _ => get_run(&app.db, team, id).await?.is_some_and(|run| run.is_complete(app.clock.now())),
-    };
+    let found = queries::run_verdict(&app.db, &app.recent, team, id);
+    let (Some(found), run) = tokio::try_join!(found, get_run(&app.db, team, id))? else { return Ok(None) };
+    let complete = run.is_some_and(|run| run.is_complete(app.clock.now()));
     Ok(Some((state(found.outcome, complete), counts(&found))))
 }
 

@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use scaledtest_domain::{RunId, Scope, TeamId, TeamRole};
+use scaledtest_projections::gates::has_enabled_gate;
 use std::collections::BTreeMap;
 
 /// Send a report
@@ -82,13 +83,15 @@ pub(super) async fn upload_report(
         pairs,
         params,
     };
-    let (accepted, _coming) = ingest(&app, upload, body).await?;
+    // Beside the parsing, not after it.
+    let (accepted, has_gate) = tokio::join!(ingest(&app, upload, body), has_enabled_gate(&app.db, team));
+    let (accepted, _coming) = accepted?;
     let prefer_async = prefers_async(&headers);
     let shown = ["reports", "history", "quarantine", "issues", "gates"];
     let mut written = after_write(&app, accepted.position, &shown, prefer_async).await;
     let mut answer = answer(&app, &accepted);
     let is_visible = !prefer_async && !written.contains_key(ST_PROJECTION);
-    let (gate, evaluated) = gates::of_upload(&app, team, &accepted, caller.actor, is_visible).await;
+    let (gate, evaluated) = gates::of_upload(&app, team, &accepted, caller.actor, (has_gate, is_visible)).await;
     answer.quality_gate = gate;
     if let Some(evaluated) = evaluated {
         written = after_write(&app, evaluated, &["gates"], false).await;

@@ -113,18 +113,16 @@ struct Turn {
 
 impl Turn {
     /// Once somebody waits for it and no upload is on its way: one transaction of several costs little more than one of the
-    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon.
-    async fn come(&mut self, last: u64, began: Instant) -> Result<mpsc::Permit<'_, Result<Batch, Failure>>, Gone> {
-        let took = self.waiting.wait_for(Option::is_some).await.map_err(drop)?.unwrap_or_default();
+    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon. None if nobody takes
+    /// batches any more.
+    async fn come(&mut self, last: u64, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
+        let took = self.waiting.wait_for(Option::is_some).await.ok()?.unwrap_or_default();
         let until = began + took.min(GATHER);
         // Whether all have come or not.
         let _ = timeout_at(until, self.fresh.none_is_coming_after(Position { epoch: self.epoch, n: last })).await;
-        self.sender.reserve().await.map_err(drop)
+        self.sender.reserve().await.ok()
     }
 }
-
-/// Nobody takes batches any more.
-type Gone = ();
 
 /// Gathers items while the applier is busy, hands over what there is when it is not: what is queued in the meantime is
 /// applied at once, because what is written anew with every batch is then written less often.
@@ -139,7 +137,7 @@ async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut 
         let is_enough = is_full || level_at.is_some() && batch.is_full(SOON);
         let permit = tokio::select! {
             biased;
-            permit = sender.reserve(), if is_enough => permit.map_err(drop),
+            permit = sender.reserve(), if is_enough => permit.ok(),
             item = items.next(), if !is_full => match item {
                 Some(Ok(item)) => {
                     if batch.is_empty() {
@@ -161,8 +159,8 @@ async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut 
             permit = turn.come(level_at.unwrap_or_default(), began), if level_at.is_some() => permit,
         };
         match permit {
-            Ok(permit) => permit.send(Ok(std::mem::take(&mut batch))),
-            Err(()) => return,
+            Some(permit) => permit.send(Ok(std::mem::take(&mut batch))),
+            None => return,
         }
     }
 }

@@ -70,7 +70,7 @@ async fn a_verdict_is_the_same_whatever_was_asked_before() {
 async fn another_history_of_the_same_branch_is_not_taken_for_the_one_that_is_remembered() {
     let recent = Recent::default();
     // As after a rewind: other reports at the same positions, with the same numbers.
-    for begin in [1, 101] {
+    for begin in [1, 103] {
         let database = database().await;
         let world = World::new(EventLog::in_memory());
         let reading = Reading::start(&database.pool, &world.log);

@@ -61,7 +61,6 @@ impl Feed {
         level: u64,
         skips: Skips,
     ) -> Self {
-        let (sender, batches) = mpsc::channel(1);
         let decoder = Arc::new(Decoder {
             log: log.clone(),
             fresh: fresh.clone(),
@@ -70,13 +69,23 @@ impl Feed {
             budget: Arc::new(Semaphore::new(BUDGET_KIB as usize)),
             rollups: Rollups::default(),
         });
+        Self::of(decoder.items(after.n), fresh, after, level)
+    }
+
+    fn of(
+        items: impl Stream<Item = Result<Item, Failure>> + Send + 'static,
+        fresh: &Fresh,
+        after: Position,
+        level: u64,
+    ) -> Self {
         let ahead = Arc::new(AtomicUsize::new(0));
         let counted = {
             let ahead = ahead.clone();
-            decoder.items(after.n).inspect(move |item| {
+            items.inspect(move |item| {
                 ahead.fetch_add(item.as_ref().map_or(0, Item::changes), Ordering::Relaxed);
             })
         };
+        let (sender, batches) = mpsc::channel(1);
         let (waits, waiting) = watch::channel(None);
         let turn = Turn { sender, waiting, fresh: fresh.clone(), epoch: after.epoch };
         let task = AbortOnDropHandle::new(tokio::spawn(fill(counted, level, turn)));
@@ -113,8 +122,8 @@ struct Turn {
 
 impl Turn {
     /// Once somebody waits for it and no upload is on its way: one transaction of several costs little more than one of the
-    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon. None if nobody takes
-    /// batches any more.
+    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon. None
+    /// if nobody takes batches any more.
     async fn come(&mut self, last: u64, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
         let took = self.waiting.wait_for(Option::is_some).await.ok()?.unwrap_or_default();
         let until = began + took.min(GATHER);
@@ -313,14 +322,7 @@ impl Decoder {
 mod tests {
     use super::*;
 
-    fn feed(fresh: &Fresh, items: impl Stream<Item = Result<Item, Failure>> + Send + 'static) -> Feed {
-        let (sender, batches) = mpsc::channel(1);
-        let (waits, waiting) = watch::channel(None);
-        let turn = Turn { sender, waiting, fresh: fresh.clone(), epoch: 1 };
-        let task = AbortOnDropHandle::new(tokio::spawn(fill(items, 0, turn)));
-        let (ahead, at, handed) = (Arc::new(AtomicUsize::new(usize::MAX)), Position { epoch: 1, n: 0 }, Instant::now());
-        Feed { batches, ahead, fresh: fresh.clone(), at, handed, waits, _task: task }
-    }
+    const BEGIN: Position = Position { epoch: 1, n: 0 };
 
     async fn items_of_next(feed: &mut Feed) -> Option<usize> {
         feed.next().await.and_then(Result::ok).map(|batch| batch.items.len())
@@ -330,7 +332,7 @@ mod tests {
     async fn what_is_queued_behind_a_busy_projection_is_applied_at_once() {
         let rows = SOON as u64 * 3;
         let queued = stream::iter((1..=rows).map(|n| Ok(Item::unreadable(n)))).chain(stream::pending());
-        let mut feed = feed(&Fresh::default(), queued);
+        let mut feed = Feed::of(queued, &Fresh::default(), BEGIN, 0);
         // While nobody takes the first one, all that follows comes together.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
@@ -343,7 +345,7 @@ mod tests {
         let (sender, items) = mpsc::unbounded_channel();
         let items = stream::unfold(items, async |mut items| Some((items.recv().await?, items)));
         let (fresh, send) = (Fresh::default(), |n| sender.send(Ok(Item::unreadable(n))).expect("listens"));
-        let mut feed = feed(&fresh, items);
+        let mut feed = Feed::of(items, &fresh, BEGIN, 0);
         send(1);
         assert_eq!(items_of_next(&mut feed).await, Some(1));
 

@@ -10,7 +10,7 @@ use scaledtest_projections::{Applier, ApplyError, Item, Projection, RebuildError
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::*;
+use support::{made::Made, *};
 
 async fn some_history(world: &World) -> scaledtest_domain::Position {
     world.people().await;

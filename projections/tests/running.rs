@@ -10,7 +10,7 @@ use scaledtest_projections::{Applier, ApplyError, Item, State, skip};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
-use support::*;
+use support::{made::Made, *};
 
 #[tokio::test]
 async fn a_report_whose_erased_body_a_tombstone_covers_leaves_nothing() {

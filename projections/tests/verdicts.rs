@@ -7,7 +7,6 @@ use chrono::TimeDelta;
 use scaledtest_domain::{Position, RunId, report::Status};
 use scaledtest_eventlog::EventLog;
 use scaledtest_projections::history::queries::{Recent, run_verdict};
-use sqlx::PgPool;
 use support::*;
 
 /// The `number`th report of a suite in which something fails now and then, on one of two branches; every tenth is of a run
@@ -23,47 +22,56 @@ fn report(number: usize, tests: usize) -> Spec {
     spec
 }
 
-/// Everything that a verdict is made from is there.
-async fn level(reading: &Reading, at: Position) {
-    let names: Vec<&str> = scaledtest_projections::all().iter().map(|projection| projection.name()).collect();
-    assert!(reading.positions.wait(&names, at, LIMIT).await);
+/// A project, and what is read of it.
+struct Shop {
+    database: scaledtest_testkit::Database,
+    world: World,
+    reading: Reading,
 }
 
-async fn verdict(pool: &PgPool, recent: &Recent, run: RunId) -> String {
-    let found = run_verdict(pool, recent, team_id(), run).await.unwrap();
-    format!("{found:#?}")
-}
+impl Shop {
+    async fn open() -> Self {
+        let (database, world) = (database().await, World::new(EventLog::in_memory()));
+        let reading = Reading::start(&database.pool, &world.log);
+        world.project("shop").await;
+        Self { database, world, reading }
+    }
 
-/// The verdict of a run with what is remembered, which must be that of somebody who remembers nothing.
-async fn same(pool: &PgPool, recent: &Recent, run: RunId) -> String {
-    let found = verdict(pool, recent, run).await;
-    assert_eq!(found, verdict(pool, &Recent::default(), run).await);
-    found
+    /// Everything that a verdict is made from is there.
+    async fn level(&self, at: Position) {
+        let names: Vec<&str> = scaledtest_projections::all().iter().map(|projection| projection.name()).collect();
+        assert!(self.reading.positions.wait(&names, at, LIMIT).await);
+    }
+
+    async fn verdict(&self, recent: &Recent, run: RunId) -> String {
+        format!("{:#?}", run_verdict(&self.database.pool, recent, team_id(), run).await.unwrap())
+    }
+
+    /// The verdict of a run with what is remembered, which must be that of somebody who remembers nothing.
+    async fn same(&self, recent: &Recent, run: RunId) -> String {
+        let found = self.verdict(recent, run).await;
+        assert_eq!(found, self.verdict(&Recent::default(), run).await);
+        found
+    }
 }
 
 #[tokio::test]
 async fn a_verdict_is_the_same_whatever_was_asked_before() {
-    let database = database().await;
-    let world = World::new(EventLog::in_memory());
-    let reading = Reading::start(&database.pool, &world.log);
-    world.project("shop").await;
-    let recent = Recent::default();
+    let (shop, recent) = (Shop::open().await, Recent::default());
     let specs: Vec<Spec> = (1..=40).map(|number| report(number, 8)).collect();
     for spec in &specs {
-        let at = world.upload(spec).await;
-        level(&reading, at).await;
-        same(&database.pool, &recent, spec.run()).await;
+        shop.level(shop.world.upload(spec).await).await;
+        shop.same(&recent, spec.run()).await;
     }
     let run = specs[37].run();
-    let before = same(&database.pool, &recent, run).await;
+    let before = shop.same(&recent, run).await;
     // What it was compared with is gone, and nothing new came.
     for gone in [36, 34] {
-        let at = world.delete(&specs[gone]).await;
-        level(&reading, at).await;
-        same(&database.pool, &recent, run).await;
+        shop.level(shop.world.delete(&specs[gone]).await).await;
+        shop.same(&recent, run).await;
     }
-    assert_ne!(verdict(&database.pool, &recent, run).await, before);
-    reading.stop().await;
+    assert_ne!(shop.verdict(&recent, run).await, before);
+    shop.reading.stop().await;
 }
 
 #[tokio::test]
@@ -71,38 +79,30 @@ async fn another_history_of_the_same_branch_is_not_taken_for_the_one_that_is_rem
     let recent = Recent::default();
     // As after a rewind: other reports at the same positions, with the same numbers.
     for begin in [1, 103] {
-        let database = database().await;
-        let world = World::new(EventLog::in_memory());
-        let reading = Reading::start(&database.pool, &world.log);
+        let shop = Shop::open().await;
         let specs: Vec<Spec> = (begin..begin + 12).map(|number| report(number, 8)).collect();
-        let mut last = world.project("shop").await;
         for spec in &specs {
-            last = world.upload(spec).await;
+            shop.level(shop.world.upload(spec).await).await;
         }
-        level(&reading, last).await;
         for spec in &specs {
-            same(&database.pool, &recent, spec.run()).await;
+            shop.same(&recent, spec.run()).await;
         }
-        reading.stop().await;
+        shop.reading.stop().await;
     }
 }
 
 #[tokio::test]
 async fn only_so_many_reports_are_looked_at_whoever_asks() {
-    let database = database().await;
-    let world = World::new(EventLog::in_memory());
-    let reading = Reading::start(&database.pool, &world.log);
-    world.project("shop").await;
-    let recent = Recent::default();
+    let (shop, recent) = (Shop::open().await, Recent::default());
     let asked = [990, 1_098, 1_099, 1_100, 1_101, 1_110, 1_230];
     for number in 1..=1_230 {
         let mut spec = report(number, 1);
         spec.branch = Some("main");
-        let at = world.upload(&spec).await;
+        let at = shop.world.upload(&spec).await;
         if asked.contains(&number) {
-            level(&reading, at).await;
-            same(&database.pool, &recent, spec.run()).await;
+            shop.level(at).await;
+            shop.same(&recent, spec.run()).await;
         }
     }
-    reading.stop().await;
+    shop.reading.stop().await;
 }

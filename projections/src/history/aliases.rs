@@ -47,6 +47,13 @@ impl Aliases {
         Self { became, targets }
     }
 
+    /// These, and those of other projects.
+    pub fn and(&self, mut others: Self) -> Self {
+        others.became.extend(self.became.iter().map(|(from, to)| (*from, *to)));
+        others.targets.extend(self.targets.iter().map(|(test, target)| (*test, *target)));
+        others
+    }
+
     /// Whether a test is joined with any.
     pub fn has(&self, test: Uuid) -> bool {
         self.targets.contains_key(&test)

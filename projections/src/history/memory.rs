@@ -88,11 +88,14 @@ impl Memory {
         conn: &mut PgConnection,
         projects: BTreeSet<Uuid>,
     ) -> Result<Arc<Aliases>, ApplyError> {
-        if !projects.is_subset(&self.projects) {
-            let before = if self.projects.len() < KNOWN { std::mem::take(&mut self.projects) } else { BTreeSet::new() };
-            self.projects = before.into_iter().chain(projects).collect();
-            let all: Vec<Uuid> = self.projects.iter().copied().collect();
-            self.aliases = Arc::new(Aliases::load(conn, &all).await?);
+        if self.projects.len() > KNOWN {
+            (self.projects, self.aliases) = Default::default();
+        }
+        let unknown: Vec<Uuid> = projects.difference(&self.projects).copied().collect();
+        if !unknown.is_empty() {
+            let more = Aliases::load(conn, &unknown).await?;
+            self.projects.extend(unknown);
+            self.aliases = Arc::new(self.aliases.and(more));
         }
         Ok(Arc::clone(&self.aliases))
     }

@@ -181,7 +181,8 @@ const SAID_ARRAYS: &str = "$1::uuid[], $2::uuid[], $3::bigint[], $4::bytea[], $5
 const VARIANT: &str = "browser, device, os";
 const VARIANT_ARRAYS: &str = "$10::text[], $11::text[], $12::text[]";
 
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+/// A statement, and what is bound to it so far.
+pub(super) type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// Binds what reports said: [`SAID`].
 fn bind_said<'q>(query: Query<'q>, series: &[&Series]) -> Query<'q> {

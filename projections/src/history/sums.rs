@@ -3,11 +3,12 @@
 use super::gathered::Taken;
 use super::place::{RANGES, range};
 use super::said::Said;
+use super::stored::Query;
 use crate::ApplyError;
 use crate::copy::saturate8;
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc};
 use scaledtest_domain::report::Counts;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, postgres::PgArguments};
+use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -168,8 +169,6 @@ fn add_steps(step: Step, before: i32) -> String {
         arrays = arrays.join(", ")
     )
 }
-
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 /// Binds what the reports add up to by slice and step.
 fn bind_steps<'q>(query: Query<'q>, reports: &[Taken<'_>], step: Step) -> Query<'q> {

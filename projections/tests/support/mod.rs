@@ -1,6 +1,7 @@
 //! A log to write facts into, a database to follow it, and ways to look at every row.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod made;
 pub mod replay;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,7 +19,7 @@ use scaledtest_domain::{
     retention::{Part, Retention},
 };
 use scaledtest_eventlog::{CommandMeta, EventLog};
-use scaledtest_projections::{Applier, Fresh, Item, Positions, Projection, Runner, Settle, Setup, State, status};
+use scaledtest_projections::{Fresh, Item, Positions, Projection, Runner, Settle, Setup, State, status};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -351,35 +352,6 @@ impl Reading {
 
     pub async fn stop(self) {
         self.runner.stop().await;
-    }
-}
-
-/// A projection that is made for a test: what it does with reports is its applier's business.
-pub struct Made {
-    pub name: &'static str,
-    pub version: i32,
-    pub ddl: &'static str,
-    pub applier: fn() -> Box<dyn Applier>,
-}
-
-impl Projection for Made {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn version(&self) -> i32 {
-        self.version
-    }
-    fn kinds(&self) -> &'static [Kind] {
-        &[Kind::Report]
-    }
-    fn needs_bodies(&self) -> bool {
-        false
-    }
-    fn ddl(&self) -> &'static str {
-        self.ddl
-    }
-    fn applier(&self) -> Box<dyn Applier> {
-        (self.applier)()
     }
 }
 

@@ -3,8 +3,7 @@
 
 use super::test::Point;
 use crate::history::facts::Facts;
-use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgPool};
+use sqlx::{FromRow, PgPool, Row as _, postgres::PgRow};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,9 +11,9 @@ use std::{
 use uuid::Uuid;
 
 /// Reports of a branch that are looked at, at least.
-const REPORTS: u32 = 1_000;
+const REPORTS: i32 = 1_000;
 /// The oldest ones are left out so many at a time: so that what is left is a matter of how many there are, not of who asked when.
-const STEP: u32 = 100;
+const STEP: i32 = 100;
 /// Reports that are remembered, some 400 bytes each.
 const REMEMBERED: usize = 32 * 1024;
 
@@ -33,29 +32,22 @@ pub(super) struct Reports {
     deleted: i32,
 }
 
-#[derive(FromRow)]
+/// A report, with its position, and what is known of its branch; without one where there is no newer one.
 struct Row {
-    reports: i32,
+    point: Option<(i64, Point)>,
     deleted: i32,
-    /// Whether those that are known are still there.
+    /// Whether those that are remembered still stand.
     is_known: bool,
-    no: Option<i64>,
-    seq: Option<i32>,
-    report_id: Option<Uuid>,
-    run_id: Option<Uuid>,
-    at: Option<DateTime<Utc>>,
-    commit: Option<String>,
-    change: Option<String>,
-    passed: Option<i64>,
-    failed: Option<i64>,
+    /// The number after which those begin that are looked at.
+    after: i32,
 }
 
-impl Row {
-    /// The report, if there was one.
-    fn point(self) -> Option<(i64, Point)> {
-        let names = (self.commit, self.change);
-        let counts = (self.passed?, self.failed?);
-        Some((self.no?, Point::new(self.seq?, (self.report_id?, self.run_id?), self.at?, names, counts)))
+/// The columns of a [`Point`], then these.
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let no: Option<i64> = row.try_get(8)?;
+        let point = no.map(|no| Ok::<_, sqlx::Error>((no, Point::from_row(row)?))).transpose()?;
+        Ok(Self { point, deleted: row.try_get(9)?, is_known: row.try_get(10)?, after: row.try_get(11)? })
     }
 }
 
@@ -68,29 +60,28 @@ impl Recent {
             (i32::try_from(newest.seq()).unwrap_or(i32::MAX), newest.report_id, no, deleted)
         });
         let rows: Vec<Row> = sqlx::query_as(
-            "select reports, deleted, is_known, no, seq, report_id, run_id, at, commit, change, passed, failed
-             from (select id, reports, deleted, branch.deleted = $4
+            "select seq, report_id, run_id, at, commit, change, passed, failed, no, deleted, is_known, oldest
+             from (select id, deleted, greatest(reports - $5, 0) / $6 * $6 as oldest, branch.deleted = $4
                      and exists (select from history.fact where no = $3 and report_id = $7 and branch_id = $1 and seq = $2)
                      as is_known
                    from history.branch where id = $1) branch
              left join lateral (
-               select * from history.fact where branch_id = id
-               and seq > case when is_known then $2 else greatest(reports - $5, 0) / $6 * $6 end
+               select * from history.fact where branch_id = id and seq > case when is_known then $2 else oldest end
              ) newer on true order by seq",
         )
         .bind(branch)
         .bind(seq)
         .bind(no)
         .bind(deleted)
-        .bind(REPORTS as i32)
-        .bind(STEP as i32)
+        .bind(REPORTS)
+        .bind(STEP)
         .bind(report)
         .fetch_all(pool)
         .await?;
         let Some(first) = rows.first() else { return Ok(Arc::default()) };
-        let (after, deleted) = (after(u32::try_from(first.reports).unwrap_or_default()), first.deleted);
+        let (deleted, after) = (first.deleted, u32::try_from(first.after).unwrap_or_default());
         let known = known.filter(|_| first.is_known).unwrap_or_default();
-        let newer: Vec<(i64, Point)> = rows.into_iter().filter_map(Row::point).collect();
+        let newer: Vec<(i64, Point)> = rows.into_iter().filter_map(|row| row.point).collect();
         if newer.is_empty() {
             return Ok(known);
         }
@@ -111,11 +102,6 @@ impl Recent {
         }
         all.insert(branch, Arc::clone(reports));
     }
-}
-
-/// The report after which those begin that are looked at, of so many that ever came.
-fn after(reports: u32) -> u32 {
-    reports.saturating_sub(REPORTS) / STEP * STEP
 }
 
 impl Reports {

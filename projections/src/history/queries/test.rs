@@ -41,7 +41,7 @@ pub struct Point {
     failed: i64,
 }
 
-/// By place, not by name: hundreds are read for every verdict.
+/// By place, not by name: hundreds are read at once.
 impl FromRow<'_, PgRow> for Point {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -66,16 +66,6 @@ impl Point {
     pub(super) async fn newest(pool: &PgPool, branch: Uuid, limit: i64) -> Result<Vec<Self>, sqlx::Error> {
         let sql = [Self::SELECT, "branch_id = $1 order by seq desc limit $2"].concat();
         sqlx::query_as(AssertSqlSafe(sql)).bind(branch).bind(limit).fetch_all(pool).await
-    }
-
-    pub(super) fn new(
-        seq: i32,
-        (report_id, run_id): (Uuid, Uuid),
-        at: DateTime<Utc>,
-        (commit, change): (Option<String>, Option<String>),
-        (passed, failed): (i64, i64),
-    ) -> Self {
-        Self { seq, report_id, run_id, at, commit, change, passed, failed }
     }
 
     /// The order of the runs of a branch.

@@ -5,8 +5,8 @@ use crate::{app::App, ingest::Accepted};
 use scaledtest_domain::{Actor, Position, TeamId};
 use scaledtest_effects::{Cause, evaluate_gates};
 
-/// The answer, if the team has an enabled gate (`has_gate`), and where the newest evaluation stands. The report is taken in whatever becomes
-/// of this: what cannot be said now is `pending`, and is said later.
+/// The answer, if the team has an enabled gate (`has_gate`), and where the newest evaluation stands. The report is taken in
+/// whatever becomes of this: what cannot be said now is `pending`, and is said later.
 pub(in crate::http) async fn of_upload(
     app: &App,
     team: TeamId,

@@ -13,9 +13,9 @@ use axum::{Json, extract::State};
 use scaledtest_domain::{RunId, Scope, TeamId};
 use scaledtest_insight::verdict::{RunOutcome, Verdict};
 use scaledtest_projections::{
-    history::queries::{self, Failing},
+    history::queries::{self, Failing, RunVerdict},
     issues::queries::{Ticket, tickets_of},
-    reports::queries::get_run,
+    reports::queries::{Run, get_run},
 };
 use std::collections::BTreeMap;
 
@@ -57,15 +57,21 @@ pub(in crate::http) async fn in_short(
     team: TeamId,
     id: RunId,
 ) -> Result<Option<(dto::VerdictState, Counts)>, ApiError> {
-    let found = queries::run_verdict(&app.db, &app.recent, team, id);
-    let (Some(found), run) = tokio::try_join!(found, get_run(&app.db, team, id))? else { return Ok(None) };
+    let Some((found, run)) = judged(app, team, id).await? else { return Ok(None) };
     let complete = run.is_some_and(|run| run.is_complete(app.clock.now()));
     Ok(Some((state(found.outcome, complete), counts(&found))))
 }
 
+/// The verdict of a run, and the run.
+async fn judged(app: &App, team: TeamId, id: RunId) -> Result<Option<(RunVerdict, Option<Run>)>, ApiError> {
+    let verdict = queries::run_verdict(&app.db, &app.recent, team, id);
+    let (verdict, run) = tokio::try_join!(verdict, get_run(&app.db, team, id))?;
+    Ok(verdict.map(|verdict| (verdict, run)))
+}
+
 async fn of_run(app: &App, team: TeamId, id: RunId) -> Result<Option<dto::RunVerdict>, ApiError> {
-    let Some(found) = queries::run_verdict(&app.db, &app.recent, team, id).await? else { return Ok(None) };
-    let (run, now) = (get_run(&app.db, team, id).await?, app.clock.now());
+    let Some((found, run)) = judged(app, team, id).await? else { return Ok(None) };
+    let now = app.clock.now();
     let complete = run.as_ref().is_some_and(|run| run.is_complete(now));
     let project = run.map(|run| run.project_id.0).unwrap_or_default();
     let errors: Vec<_> = found.failing.iter().map(|failing| (project, failing.fingerprint)).collect();
@@ -100,7 +106,7 @@ fn state(outcome: RunOutcome, complete: bool) -> dto::VerdictState {
     }
 }
 
-fn counts(found: &queries::RunVerdict) -> Counts {
+fn counts(found: &RunVerdict) -> Counts {
     let mut counts: Counts = VERDICTS.into_iter().map(|verdict| (verdict, 0)).collect();
     for failing in &found.failing {
         *counts.entry(failing.verdict.as_str()).or_default() += 1;

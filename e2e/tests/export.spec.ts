@@ -68,7 +68,10 @@ test("a team shows a badge to anybody, and takes it back", async ({ page, signed
 
   await test.step("made public, with Markdown to copy", async () => {
     await page.goto("/team");
-    await page.getByLabel("Anybody who knows their address may see the badges").check();
+    const anybody = page.getByLabel("Anybody who knows their address may see the badges");
+    await expect(anybody).toBeEnabled();
+    // It stays as it was clicked while that is being saved.
+    expect(await anybody.evaluate((box: HTMLInputElement) => { box.click(); return box.checked; })).toBe(true);
     await expect(page.getByText("Saved")).toBeVisible();
     await expect(page.getByLabel("Markdown", { exact: true })).toContainText(`/badges/${project}.svg`);
     const width = page.getByRole("img", { name: "Badge of showcase" }).evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth));

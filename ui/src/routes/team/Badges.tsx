@@ -18,6 +18,8 @@ export function Badges({ team }: { team: Team }) {
     onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.team() }),
   });
   const isPublic = detail.data?.badges_public ?? false;
+  // A mutation tells of itself a moment later, and until then the box would jump back to what is saved.
+  const [asked, setAsked] = useState<boolean>();
   return (
     <Section title="Badges" note="A picture of how the newest run of a branch ended, for a README. Only the counts are in it.">
       {team.role === "readonly" ? (
@@ -28,9 +30,12 @@ export function Badges({ team }: { team: Team }) {
             <input
               type="checkbox"
               className="size-4 shrink-0 accent-primary"
-              checked={show.isPending ? show.variables : isPublic}
+              checked={asked ?? isPublic}
               disabled={show.isPending || !detail.data}
-              onChange={(event) => { show.mutate(event.target.checked); }}
+              onChange={({ target }) => {
+                setAsked(target.checked);
+                show.mutate(target.checked, { onSettled: () => { setAsked(undefined); } });
+              }}
             />
             Anybody who knows their address may see the badges
           </label>

@@ -1,5 +1,6 @@
 import type { RetentionDays, Team } from "@scaledtest/sdk";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Choice } from "../../components/Field.tsx";
 import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
@@ -15,10 +16,12 @@ export function Retention({ team }: { team: Team }) {
     mutationFn: (days: RetentionDays | null) => client.changeRetention(team.id, days),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.team() }),
   });
+  // A mutation tells of itself a moment later, and until then the choice would jump back to what is saved.
+  const [asked, setAsked] = useState<RetentionDays | null>();
   if (!data) return null;
   const { chosen_days: chosen, days } = data.retention;
   const instance = chosen ? "" : ` (${String(days)} days)`;
-  const shown = change.isPending ? change.variables : chosen;
+  const shown = asked === undefined ? chosen : asked;
   return (
     <Section
       title="Retention"
@@ -32,7 +35,11 @@ export function Retention({ team }: { team: Team }) {
             className="min-w-60"
             value={shown ? String(shown) : ""}
             disabled={change.isPending}
-            onChange={({ target }) => { change.mutate(CLASSES.find((one) => String(one) === target.value) ?? null); }}
+            onChange={({ target }) => {
+              const days = CLASSES.find((one) => String(one) === target.value) ?? null;
+              setAsked(days);
+              change.mutate(days, { onSettled: () => { setAsked(undefined); } });
+            }}
           >
             <option value="">As this server says{instance}</option>
             {CLASSES.map((one) => <option key={one} value={one}>{one} days</option>)}

@@ -2,7 +2,7 @@
 //!
 //! A task of its own reads commits, fetches the bodies of some reports at a time and hands over batches through a
 //! channel of one: while one batch is applied, the next one grows to whatever is queued, and a little further if uploads
-//! are on their way. Bodies that are read stay compressed until they become rows, and together they may take only so much memory.
+//! are on their way. It stays here until it is asked for, so that there are never more than these two. Bodies that are read stay compressed until they become rows, and together they may take only so much memory.
 
 use crate::batch::{Batch, MOST, SOON};
 use crate::checkpoint::Skips;
@@ -121,14 +121,21 @@ struct Turn {
 }
 
 impl Turn {
-    /// Once somebody waits for it and no upload is on its way: one transaction of several costs little more than one of the
-    /// first. Since the first of its commits came it waits no longer than the batch before took, so that it is seen soon. None
-    /// if nobody takes batches any more.
-    async fn come(&mut self, last: u64, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
+    /// Whether somebody waits for a batch.
+    fn is_asked(&self) -> bool {
+        self.waiting.borrow().is_some()
+    }
+
+    /// Once somebody waits for it and, of one that ends at `last`, no upload is on its way: one transaction of several costs
+    /// little more than one of the first. Since the first of its commits came it waits no longer than the batch before took,
+    /// so that it is seen soon. None if nobody takes batches any more.
+    async fn come(&mut self, last: Option<u64>, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
         let took = self.waiting.wait_for(Option::is_some).await.ok()?.unwrap_or_default();
-        let until = began + took.min(GATHER);
-        // Whether all have come or not.
-        let _ = timeout_at(until, self.fresh.none_is_coming_after(Position { epoch: self.epoch, n: last })).await;
+        if let Some(last) = last {
+            let until = began + took.min(GATHER);
+            // Whether all have come or not.
+            let _ = timeout_at(until, self.fresh.none_is_coming_after(Position { epoch: self.epoch, n: last })).await;
+        }
         self.sender.reserve().await.ok()
     }
 }
@@ -146,8 +153,7 @@ async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut 
         let is_enough = is_full || level_at.is_some() && batch.is_full(SOON);
         let permit = tokio::select! {
             biased;
-            permit = sender.reserve(), if is_enough => permit.ok(),
-            item = items.next(), if !is_full => match item {
+            item = items.next(), if !(is_full || is_enough && turn.is_asked()) => match item {
                 Some(Ok(item)) => {
                     if batch.is_empty() {
                         began = Instant::now();
@@ -165,7 +171,7 @@ async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut 
                 }
                 None => return,
             },
-            permit = turn.come(level_at.unwrap_or_default(), began), if level_at.is_some() => permit,
+            permit = turn.come(level_at.filter(|_| !is_enough), began), if is_enough || level_at.is_some() => permit,
         };
         match permit {
             Some(permit) => permit.send(Ok(std::mem::take(&mut batch))),

@@ -103,34 +103,35 @@ create table test (
 );
 create index test_project on test (project_id);
 
--- One test on one branch in one variant: what became of it in the newest runs, and what follows from that. The columns
--- after `durations` are a function of the two before them and of `fact`.
+-- One test on one branch in one variant: what became of it in the newest runs, and what follows from that: the score, the
+-- counts, `state`, `failed_at`, the percentiles and `since` are a function of `seen`, `durations` and `fact`. What lists are
+-- sorted and narrowed by stands first, as far as it has a fixed width: it is read without a look at the rest.
 create table series (
     branch_id    uuid        not null,
     test_id      uuid        not null,
     variant      bigint      not null,
+    score        double precision not null,
+    score_low    double precision not null,
+    score_high   double precision not null,
+    first_at     timestamptz not null,
+    last_at      timestamptz not null,
+    last_seq     int         not null,
+    runs         int         not null,
+    passed       int         not null,
+    flaked       int         not null,
+    failed       int         not null,
+    last_status  smallint    not null,
+    state        smallint    not null,
+    failed_at    timestamptz,
+    p95_ms       bigint,
+    p50_ms       bigint,
+    since        timestamptz,
     browser      text,
     device       text,
     os           text,
     -- The runs, see `seen.rs`; the durations of the newest ones that passed at once, a byte each, see `durations`.
     seen         bytea       not null,
     durations    bytea       not null,
-    runs         int         not null,
-    passed       int         not null,
-    flaked       int         not null,
-    failed       int         not null,
-    last_status  smallint    not null,
-    first_at     timestamptz not null,
-    last_at      timestamptz not null,
-    last_seq     int         not null,
-    failed_at    timestamptz,
-    p50_ms       bigint,
-    p95_ms       bigint,
-    state        smallint    not null,
-    since        timestamptz,
-    score        double precision not null,
-    score_low    double precision not null,
-    score_high   double precision not null,
     primary key (branch_id, test_id, variant)
 ) with (fillfactor = 70);
 create index series_test on series (test_id);

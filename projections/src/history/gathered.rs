@@ -54,7 +54,7 @@ impl<'a> Gathered<'a> {
             for (report, sums) in &round.sums {
                 self.reports[*report].sums.add(sums);
             }
-            joined.append(&mut round.write(conn, (memory, &aliases), &self.reports).await?);
+            joined.extend(round.write(conn, (memory, &aliases), &self.reports).await?);
         }
         reading.end().await?;
         stored::insert_facts(conn, &self.reports).await?;

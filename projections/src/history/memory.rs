@@ -16,7 +16,7 @@ use crate::{ApplyError, Settle};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 use uuid::Uuid;
@@ -30,17 +30,33 @@ const KNOWN: usize = 10_000;
 /// What a report said of a test, when its run was, and how long it took, milliseconds.
 type Told = (Entry, DateTime<Utc>, i64);
 
+/// A series, and what of it is not in the tables.
+#[derive(Debug, Clone)]
+struct Held {
+    series: Series,
+    /// Nothing of it.
+    is_new: bool,
+    /// What the newest reports said; then it is among `changed`.
+    is_changed: bool,
+    /// What follows from that; then it is among `unsettled`.
+    is_unsettled: bool,
+}
+
+impl Held {
+    fn new(series: Series, is_new: bool) -> Self {
+        Self { series, is_new, is_changed: false, is_unsettled: false }
+    }
+}
+
 /// What was written last, and what is still to be written. Right as long as nobody else writes.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Memory {
-    series: BTreeMap<Key, Series>,
+    series: HashMap<Key, Held>,
     /// Bytes that they take, about.
     bytes: usize,
-    /// Those that are not in the tables yet.
-    new: BTreeSet<Key>,
-    /// Those that stand in the tables as they were before.
-    changed: BTreeSet<Key>,
-    /// Those of which not all is in the tables that follows from them.
+    /// Those that are not in the tables, or stand there as they were before.
+    changed: Vec<Key>,
+    /// Those of which not all is in the tables that follows from them, remembered or not.
     unsettled: BTreeSet<Key>,
     /// The branches of these, and others that had a report.
     branches: BTreeSet<Uuid>,
@@ -57,29 +73,32 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Reads those of the series that are not known.
-    pub async fn load(&mut self, conn: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), ApplyError> {
+    pub async fn load(&mut self, conn: &mut PgConnection, keys: &[Key]) -> Result<(), ApplyError> {
         let unknown: Vec<Key> = keys.iter().copied().filter(|key| !self.series.contains_key(key)).collect();
         for some in unknown.chunks(stored::AT_ONCE) {
-            let mut loaded = stored::load_series(conn, Table::Series, some).await?;
+            let loaded = stored::load_series(conn, Table::Series, some).await?;
             self.bytes += loaded.values().map(Series::bytes).sum::<usize>();
-            self.series.append(&mut loaded);
+            self.series.extend(loaded.into_iter().map(|(key, series)| (key, Held::new(series, false))));
         }
         Ok(())
     }
 
     /// A report tells of a series; `begin` makes one that is new.
     pub fn push(&mut self, key: Key, begin: impl FnOnce() -> Series, (entry, at, duration_ms): Told) {
-        self.changed.insert(key);
-        self.unsettled.insert(key);
-        let series = self.series.entry(key).or_insert_with(|| {
-            self.new.insert(key);
+        let held = self.series.entry(key).or_insert_with(|| {
             let series = begin();
             self.bytes += series.bytes();
-            series
+            Held::new(series, true)
         });
-        self.bytes -= series.bytes();
-        series.push(entry, at, duration_ms);
-        self.bytes += series.bytes();
+        if !std::mem::replace(&mut held.is_changed, true) {
+            self.changed.push(key);
+        }
+        if !std::mem::replace(&mut held.is_unsettled, true) {
+            self.unsettled.insert(key);
+        }
+        self.bytes -= held.series.bytes();
+        held.series.push(entry, at, duration_ms);
+        self.bytes += held.series.bytes();
     }
 
     /// What is joined in these projects.
@@ -140,22 +159,35 @@ impl Memory {
 
     /// What the reports said, without what follows from it.
     async fn write_changed(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
-        let (new, changed) = (std::mem::take(&mut self.new), std::mem::take(&mut self.changed));
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        let is_new = |key: &Key| self.series.get(key).is_some_and(|held| held.is_new);
+        let (new, old): (Vec<Key>, Vec<Key>) = changed.iter().copied().partition(is_new);
         self.derive(conn, &new).await?;
-        let changed: Vec<&Series> = changed.difference(&new).filter_map(|key| self.series.get(key)).collect();
-        stored::update_series(conn, &changed).await
+        stored::update_series(conn, &of(&self.series, &old)).await?;
+        self.is_written(&changed, |held| held.is_changed = false);
+        Ok(())
     }
 
     async fn write_all(&mut self, conn: &mut PgConnection) -> Result<(), ApplyError> {
         if !self.looked {
             self.look(conn).await?;
         }
-        let unsettled = std::mem::take(&mut self.unsettled);
+        let unsettled: Vec<Key> = std::mem::take(&mut self.unsettled).into_iter().collect();
         self.load(conn, &unsettled).await?;
         self.derive(conn, &unsettled).await?;
-        self.new.clear();
         self.changed.clear();
+        self.is_written(&unsettled, |held| (held.is_changed, held.is_unsettled) = (false, false));
         stored::settled(conn, std::mem::take(&mut self.branches)).await
+    }
+
+    fn is_written(&mut self, keys: &[Key], tell: impl Fn(&mut Held)) {
+        for key in keys {
+            if let Some(held) = self.series.get_mut(key) {
+                held.is_new = false;
+                tell(held);
+            }
+        }
     }
 
     /// Finds what others left for later.
@@ -169,8 +201,12 @@ impl Memory {
     }
 
     /// Writes all of these.
-    async fn derive(&mut self, conn: &mut PgConnection, keys: &BTreeSet<Key>) -> Result<(), ApplyError> {
-        let series: Vec<&Series> = keys.iter().filter_map(|key| self.series.get(key)).collect();
-        stored::derive_series(conn, &mut self.facts, &series).await
+    async fn derive(&mut self, conn: &mut PgConnection, keys: &[Key]) -> Result<(), ApplyError> {
+        stored::derive_series(conn, &mut self.facts, &of(&self.series, keys)).await
     }
+}
+
+/// Those of them that are held.
+fn of<'a>(held: &'a HashMap<Key, Held>, keys: &[Key]) -> Vec<&'a Series> {
+    keys.iter().filter_map(|key| held.get(key)).map(|held| &held.series).collect()
 }

@@ -43,7 +43,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        6
+        7
     }
 
     fn kinds(&self) -> &'static [Kind] {

@@ -15,7 +15,7 @@ use crate::copy::{clean, saturate};
 use crate::{ApplyError, Body};
 use scaledtest_domain::report::{TestResult, Variant, decode_chunk};
 use sqlx::PgConnection;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -124,12 +124,11 @@ impl Round {
         conn: &mut PgConnection,
         (memory, aliases): (&mut Memory, &Aliases),
         reports: &[Taken<'_>],
-    ) -> Result<BTreeSet<Key>, ApplyError> {
-        let keys: BTreeSet<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
-        let (joined, alone): (BTreeSet<Key>, BTreeSet<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
-        let joined_keys: Vec<Key> = joined.iter().copied().collect();
+    ) -> Result<Vec<Key>, ApplyError> {
+        let keys: HashSet<Key> = self.results.iter().map(|(report, _, said)| key(&reports[*report], said)).collect();
+        let (joined, alone): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| aliases.has(key.test));
         memory.load(conn, &alone).await?;
-        let mut parts = stored::load_series(conn, Table::Part, &joined_keys).await?;
+        let mut parts = stored::load_series(conn, Table::Part, &joined).await?;
         let mut tests = HashMap::new();
         let mut failures = Vec::new();
         for (report, idx, said) in &self.results {
@@ -151,7 +150,7 @@ impl Round {
                 failures.push(Failed { taken, idx: *idx, key, reported, failure });
             }
         }
-        stored::insert_tests(conn, &tests).await?;
+        stored::insert_tests(conn, tests).await?;
         stored::upsert_parts(conn, &parts.values().collect::<Vec<_>>()).await?;
         failures::insert(conn, &failures).await?;
         Ok(joined)

@@ -11,6 +11,7 @@ use crate::ApplyError;
 use crate::copy::{Rows, clean, copy_rows};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::report::Variant;
+use scaledtest_insight::owners::Owners;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, postgres::PgArguments};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -313,22 +314,36 @@ pub(super) async fn settled(conn: &mut PgConnection, branches: BTreeSet<Uuid>) -
     Ok(())
 }
 
+/// A test that may be new: who reported it first, and what he said of it.
+type New<'a> = (Uuid, (&'a Taken<'a>, &'a About));
+
 pub(super) async fn insert_tests(
     conn: &mut PgConnection,
-    tests: &HashMap<Uuid, (&Taken<'_>, &About)>,
+    tests: HashMap<Uuid, (&Taken<'_>, &About)>,
 ) -> Result<(), ApplyError> {
     if tests.is_empty() {
         return Ok(());
     }
-    let mut tests: Vec<(&Uuid, &(&Taken<'_>, &About))> = tests.iter().collect();
-    tests.sort_unstable_by_key(|(id, _)| **id);
-    macro_rules! column {
-        ($with:expr) => {
-            tests.iter().map(|(id, (taken, about))| $with(**id, *taken, *about)).collect::<Vec<_>>()
-        };
-    }
+    let mut tests: Vec<New<'_>> = tests.into_iter().collect();
+    tests.sort_unstable_by_key(|(id, _)| *id);
     let projects: BTreeSet<Uuid> = tests.iter().map(|(_, (taken, _))| taken.report.project.0).collect();
     let rules = owners::rules(conn, &projects.into_iter().collect::<Vec<_>>()).await?;
+    for some in tests.chunks(AT_ONCE) {
+        insert_some_tests(conn, &rules, some).await?;
+    }
+    Ok(())
+}
+
+async fn insert_some_tests(
+    conn: &mut PgConnection,
+    rules: &HashMap<Uuid, Owners>,
+    tests: &[New<'_>],
+) -> Result<(), ApplyError> {
+    macro_rules! column {
+        ($with:expr) => {
+            tests.iter().map(|(id, (taken, about))| $with(*id, *taken, *about)).collect::<Vec<_>>()
+        };
+    }
     let owners = |taken: &Taken<'_>, about: &About| {
         let of = owners::of(rules.get(&taken.report.project.0), &about.owners, about.file_path.as_deref());
         serde_json::Value::from(of)

@@ -78,13 +78,13 @@ impl Sort {
     fn key(self) -> &'static str {
         match self {
             Self::Name => "0::double precision",
-            Self::FailedLast => "coalesce(-extract(epoch from series.failed_at), 'infinity')::double precision",
+            Self::FailedLast => "coalesce(-date_part('epoch', series.failed_at), 'infinity')",
             Self::Score => "-series.score_low",
             Self::P95 => "-coalesce(series.p95_ms, -1)::double precision",
             Self::PassRate => {
                 "case when series.runs = 0 then 2 else (series.passed + series.flaked)::double precision / series.runs end"
             }
-            Self::RanLast => "-extract(epoch from series.last_at)::double precision",
+            Self::RanLast => "-date_part('epoch', series.last_at)",
         }
     }
 }

@@ -86,8 +86,8 @@ impl Feed {
             })
         };
         let (sender, batches) = mpsc::channel(1);
-        let (waits, waiting) = watch::channel(None);
-        let turn = Turn { sender, waiting, fresh: fresh.clone(), epoch: after.epoch };
+        let waits = watch::Sender::new(None);
+        let turn = Turn { sender, waits: waits.clone(), fresh: fresh.clone(), epoch: after.epoch };
         let task = AbortOnDropHandle::new(tokio::spawn(fill(counted, level, turn)));
         Self { batches, ahead, fresh: fresh.clone(), at: after, handed: Instant::now(), waits, _task: task }
     }
@@ -115,7 +115,7 @@ impl Feed {
 /// When a batch that is not full is handed over.
 struct Turn {
     sender: mpsc::Sender<Result<Batch, Failure>>,
-    waiting: watch::Receiver<Option<Duration>>,
+    waits: watch::Sender<Option<Duration>>,
     fresh: Fresh,
     epoch: u64,
 }
@@ -123,30 +123,32 @@ struct Turn {
 impl Turn {
     /// Whether somebody waits for a batch.
     fn is_asked(&self) -> bool {
-        self.waiting.borrow().is_some()
+        self.waits.borrow().is_some()
     }
 
     /// Once somebody waits for it and, of one that ends at `last`, no upload is on its way: one transaction of several costs
     /// little more than one of the first. Since the first of its commits came it waits no longer than the batch before took,
     /// so that it is seen soon. None if nobody takes batches any more.
-    async fn come(&mut self, last: Option<u64>, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
-        let took = self.waiting.wait_for(Option::is_some).await.ok()?.unwrap_or_default();
+    async fn come(&self, last: Option<u64>, began: Instant) -> Option<mpsc::Permit<'_, Result<Batch, Failure>>> {
+        let took = self.waits.subscribe().wait_for(Option::is_some).await.ok()?.unwrap_or_default();
         if let Some(last) = last {
             let until = began + took.min(GATHER);
             // Whether all have come or not.
             let _ = timeout_at(until, self.fresh.none_is_coming_after(Position { epoch: self.epoch, n: last })).await;
         }
-        self.sender.reserve().await.ok()
+        let permit = self.sender.reserve().await.ok()?;
+        // It was asked for one.
+        self.waits.send_replace(None);
+        Some(permit)
     }
 }
 
 /// Gathers items while the applier is busy, hands over what there is when it is not: what is queued in the meantime is
 /// applied at once, because what is written anew with every batch is then written less often.
-async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut turn: Turn) {
+async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, turn: Turn) {
     let mut items = std::pin::pin!(items);
     let mut batch = Batch::default();
     let mut began = Instant::now();
-    let sender = turn.sender.clone();
     loop {
         let level_at = batch.last().filter(|last| *last >= level);
         let is_full = batch.is_full(MOST);
@@ -162,11 +164,11 @@ async fn fill(items: impl Stream<Item = Result<Item, Failure>>, level: u64, mut 
                     continue;
                 }
                 Some(Err(failure)) => {
-                    if !batch.is_empty() && sender.send(Ok(batch)).await.is_err() {
+                    if !batch.is_empty() && turn.sender.send(Ok(batch)).await.is_err() {
                         return;
                     }
                     // Nobody listens any more: then nobody needs to know.
-                    let _ = sender.send(Err(failure)).await;
+                    let _ = turn.sender.send(Err(failure)).await;
                     return;
                 }
                 None => return,
@@ -339,11 +341,30 @@ mod tests {
         let rows = SOON as u64 * 3;
         let queued = stream::iter((1..=rows).map(|n| Ok(Item::unreadable(n)))).chain(stream::pending());
         let mut feed = Feed::of(queued, &Fresh::default(), BEGIN, 0);
-        // While nobody takes the first one, all that follows comes together.
+        assert_eq!(items_of_next(&mut feed).await, Some(SOON));
+        // While nobody asks for the next one, all that follows comes together.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
-        assert_eq!([items_of_next(&mut feed).await, items_of_next(&mut feed).await], [Some(SOON), Some(SOON * 2)]);
+        assert_eq!(items_of_next(&mut feed).await, Some(SOON * 2));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_one_batch_until_it_is_asked_for() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = read.clone();
+        let endless = stream::iter(1..).map(move |n| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Item::unreadable(n))
+        });
+        let mut feed = Feed::of(endless, &Fresh::default(), BEGIN, u64::MAX);
+        for batches in 1..4 {
+            assert_eq!(items_of_next(&mut feed).await, Some(MOST));
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(read.load(Ordering::Relaxed), MOST * (batches + 1));
+        }
     }
 
     #[tokio::test(start_paused = true)]

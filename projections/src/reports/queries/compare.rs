@@ -304,7 +304,8 @@ impl Row {
     }
 }
 
-/// Each side is read once and narrow; the two are joined; what is answered of that is read whole, by number and place.
+/// Each side is read once and narrow; the two are joined; what is answered of that is read whole, by its case, and its message
+/// where it is shown by number and place.
 fn statement(identity: Identity) -> String {
     let mut totals = String::new();
     let mut entries = Vec::new();
@@ -320,7 +321,7 @@ fn statement(identity: Identity) -> String {
     format!(
         "with base as ({base}), head as ({head}),
          pair as materialized (
-             select coalesce(head.name, base.name) as name, test, variant,
+             select coalesce(head.name, base.name) as name, test, variant, coalesce(head.case_id, base.case_id) as case_id,
                     base.status as base_status, base.duration_ms as base_duration, base.part as base_part,
                     base.report_no as base_no, base.idx as base_idx,
                     head.status as head_status, head.duration_ms as head_duration, head.part as head_part,
@@ -332,15 +333,14 @@ fn statement(identity: Identity) -> String {
                     count(*) filter (where base_status = 1 and head_status = 1) as failed_unchanged
              from pair)
          select total.*, entry.kind, entry.base_status, entry.base_duration, entry.base_no, entry.base_idx,
-                entry.head_status, entry.head_duration, entry.head_no, entry.head_idx, shown.*
-         from total left join ({entries}) entry on true
-         left join lateral (
-             select test_id, name, suite, file_path, browser, device, os,
-                    case when entry.kind in (1, 2) then null else left(message, $6) end as message
-             from reports.test_result
-             where part = coalesce(entry.head_part, entry.base_part)
-               and report_no = coalesce(entry.head_no, entry.base_no) and idx = coalesce(entry.head_idx, entry.base_idx)
-             limit 1) shown on true
+                entry.head_status, entry.head_duration, entry.head_no, entry.head_idx, test_id, shown.name, suite, file_path,
+                browser, device, os,
+                case when entry.kind not in (1, 2) then
+                     (select left(message, $6) from reports.result
+                      where part = coalesce(entry.head_part, entry.base_part)
+                        and report_no = coalesce(entry.head_no, entry.base_no)
+                        and idx = coalesce(entry.head_idx, entry.base_idx) limit 1) end as message
+         from total left join ({entries}) entry on true left join reports.test_case shown on shown.id = entry.case_id
          order by entry.kind, entry.rank"
     )
 }
@@ -355,8 +355,9 @@ fn side(identity: Identity, parts: u8, numbers: u8) -> String {
     };
     format!(
         "select distinct on (test, variant) * from (
-             select {test} as test, {VARIANT} as variant, name collate \"C\" as name, status, duration_ms, part, report_no, idx
-             from reports.test_result {renamed} where part = any(${parts}) and report_no = any(${numbers})) result
+             select {test} as test, {VARIANT} as variant, name collate \"C\" as name, case_id, status, duration_ms, part, report_no, idx
+             from reports.result join reports.test_case on id = case_id {renamed}
+             where part = any(${parts}) and report_no = any(${numbers})) result
          order by test, variant, report_no desc, status = 1 desc, idx desc"
     )
 }

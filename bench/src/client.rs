@@ -99,7 +99,8 @@ impl Client {
             {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            // Often enough for seconds, and not so often that asking takes the time.
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         anyhow::bail!("the report isn't visible after {limit:?}")
     }

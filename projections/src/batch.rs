@@ -6,6 +6,7 @@ use scaledtest_domain::Position;
 /// Rows in a batch after which an idle projection does not wait for more: few enough to be seen soon.
 pub(crate) const SOON: usize = 5_000;
 /// Rows in a batch, at most (unless a single commit is larger): so many come together while a projection catches up, or is busy.
+/// More are hardly faster, and take memory twice: one batch is read while another is applied.
 pub(crate) const MOST: usize = 50_000;
 /// Bytes of compressed bodies in a batch, at most (unless a single commit is larger).
 const MAX_BYTES: usize = 8 * 1024 * 1024;

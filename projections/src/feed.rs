@@ -2,7 +2,8 @@
 //!
 //! A task of its own reads commits, fetches the bodies of some reports at a time and hands over batches through a
 //! channel of one: while one batch is applied, the next one grows to whatever is queued, and a little further if uploads
-//! are on their way. It stays here until it is asked for, so that there are never more than these two. Bodies that are read stay compressed until they become rows, and together they may take only so much memory.
+//! are on their way. It stays here until it is asked for, so that there are never more than these two. Bodies that are read
+//! stay compressed until they become rows, and together they may take only so much memory.
 
 use crate::batch::{Batch, MOST, SOON};
 use crate::checkpoint::Skips;

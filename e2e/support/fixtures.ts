@@ -57,10 +57,11 @@ export const newAccount = (): Account => ({
   name: "Ada Lovelace",
 });
 
-/** The owner of the instance; undefined on a server that runs already, unless E2E_OWNER_EMAIL and E2E_OWNER_PASSWORD name one. */
-export function instanceOwner(): Account | undefined {
+/** The owner of the instance. Of a server that runs already, E2E_OWNER_EMAIL and E2E_OWNER_PASSWORD must name one. */
+export function instanceOwner(): Account {
   const { E2E_OWNER_EMAIL: email, E2E_OWNER_PASSWORD: password } = process.env;
-  return email && password ? { email, password, name: "Olivia Owner" } : undefined;
+  if (!email || !password) throw new Error("E2E_OWNER_EMAIL and E2E_OWNER_PASSWORD must name the owner of the server at E2E_BASE_URL");
+  return { email, password, name: "Olivia Owner" };
 }
 
 interface Fixtures {

@@ -108,12 +108,13 @@ impl Feed {
             self.at.n = batch.last().unwrap_or(self.at.n);
         }
         self.handed = Instant::now();
+        // One who gave up waiting may have left this batch, and then the question for it was not answered with another.
         self.waits.send_replace(None);
         batch
     }
 }
 
-/// When a batch that is not full is handed over.
+/// When a batch is handed over.
 struct Turn {
     sender: mpsc::Sender<Result<Batch, Failure>>,
     waits: watch::Sender<Option<Duration>>,

@@ -51,6 +51,19 @@ export function useTitle(title: string): void {
   }, [title]);
 }
 
+/**
+ * What a control shows that saves at once, and how it is changed: from a change on what was asked for, and what is saved when
+ * that was answered. The mutation's own word comes a moment later, and until then React would put the control back.
+ */
+export function useSaved<S, T extends S>(saved: S, save: { mutate: (value: T, options: { onSettled: () => void }) => void }): [S, (value: T) => void] {
+  const [asked, setAsked] = useState<{ value: T }>();
+  const change = (value: T) => {
+    setAsked({ value });
+    save.mutate(value, { onSettled: () => { setAsked(undefined); } });
+  };
+  return [asked ? asked.value : saved, change];
+}
+
 /** A text field whose value is handed on when typing pauses; follows changes from outside. */
 export function useDebouncedText(value: string, commit: (text: string) => void, delay = 250) {
   const [text, setText] = useState(value);

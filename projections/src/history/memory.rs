@@ -36,15 +36,13 @@ struct Held {
     series: Series,
     /// Nothing of it.
     is_new: bool,
-    /// What the newest reports said; then it is among `changed`.
+    /// What the newest reports said; then it is among `changed` and `unsettled`.
     is_changed: bool,
-    /// What follows from that; then it is among `unsettled`.
-    is_unsettled: bool,
 }
 
 impl Held {
     fn new(series: Series, is_new: bool) -> Self {
-        Self { series, is_new, is_changed: false, is_unsettled: false }
+        Self { series, is_new, is_changed: false }
     }
 }
 
@@ -92,8 +90,6 @@ impl Memory {
         });
         if !std::mem::replace(&mut held.is_changed, true) {
             self.changed.push(key);
-        }
-        if !std::mem::replace(&mut held.is_unsettled, true) {
             self.unsettled.insert(key);
         }
         self.bytes -= held.series.bytes();
@@ -165,7 +161,7 @@ impl Memory {
         let (new, old): (Vec<Key>, Vec<Key>) = changed.iter().copied().partition(is_new);
         self.derive(conn, &new).await?;
         stored::update_series(conn, &of(&self.series, &old)).await?;
-        self.is_written(&changed, |held| held.is_changed = false);
+        self.is_written(&changed);
         Ok(())
     }
 
@@ -177,15 +173,15 @@ impl Memory {
         self.load(conn, &unsettled).await?;
         self.derive(conn, &unsettled).await?;
         self.changed.clear();
-        self.is_written(&unsettled, |held| (held.is_changed, held.is_unsettled) = (false, false));
+        self.is_written(&unsettled);
         stored::settled(conn, std::mem::take(&mut self.branches)).await
     }
 
-    fn is_written(&mut self, keys: &[Key], tell: impl Fn(&mut Held)) {
+    /// What was said of these stands in the tables.
+    fn is_written(&mut self, keys: &[Key]) {
         for key in keys {
             if let Some(held) = self.series.get_mut(key) {
-                held.is_new = false;
-                tell(held);
+                (held.is_new, held.is_changed) = (false, false);
             }
         }
     }

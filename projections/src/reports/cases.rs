@@ -125,3 +125,25 @@ pub(super) async fn prune(
     .await
     .map(drop)
 }
+
+/// Removes the cases that only this part has, which is to be dropped. The newest part is asked first: it has nearly all of
+/// them, and the others are looked through for the rest only.
+pub(super) async fn drop_of(conn: &mut PgConnection, part: Part) -> Result<(), sqlx::Error> {
+    let newest: Option<i32> =
+        sqlx::query_scalar("select max(part) from part where part <> $1").bind(part.0).fetch_one(&mut *conn).await?;
+    let cases = partitions::name("part_case", part);
+    let newest = newest.map_or("part_case".to_owned(), |newest| partitions::name("part_case", Part(newest)));
+    // Safe: words of ours and numbers only.
+    sqlx::query(AssertSqlSafe(format!(
+        "with rest as materialized
+           (select case_id from {cases} gone where not exists
+              (select from {newest} other where other.case_id = gone.case_id and other.part <> $1))
+         delete from test_case where id in
+           (select case_id from rest where not exists
+              (select from part_case other where other.case_id = rest.case_id and other.part <> $1))"
+    )))
+    .bind(part.0)
+    .execute(conn)
+    .await
+    .map(drop)
+}

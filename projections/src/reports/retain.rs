@@ -60,32 +60,11 @@ pub(super) async fn drop_part(conn: &mut PgConnection, part: Part) -> Result<(),
     }
     // Safe here and below: words of ours and numbers only.
     sqlx::raw_sql(AssertSqlSafe(format!("set local lock_timeout = '{PATIENCE}'"))).execute(&mut *conn).await?;
-    drop_cases(conn, part).await?;
+    cases::drop_of(conn, part).await?;
     partitions::drop(conn, part).await?;
     sqlx::query("update report set dropped = true where part = $1").bind(part.0).execute(&mut *conn).await?;
     sqlx::raw_sql("set local lock_timeout = default").execute(conn).await?;
     Ok(())
-}
-
-/// Removes the cases that no other part has. The newest part is asked first: it has nearly all of them, and the others
-/// are looked through for the rest only.
-async fn drop_cases(conn: &mut PgConnection, part: Part) -> Result<(), sqlx::Error> {
-    let newest: Option<i32> =
-        sqlx::query_scalar("select max(part) from part where part <> $1").bind(part.0).fetch_one(&mut *conn).await?;
-    let cases = partitions::name("part_case", part);
-    let newest = newest.map_or("part_case".to_owned(), |newest| partitions::name("part_case", Part(newest)));
-    sqlx::query(AssertSqlSafe(format!(
-        "with rest as materialized
-           (select case_id from {cases} gone where not exists
-              (select from {newest} other where other.case_id = gone.case_id and other.part <> $1))
-         delete from test_case where id in
-           (select case_id from rest where not exists
-              (select from part_case other where other.case_id = rest.case_id and other.part <> $1))"
-    )))
-    .bind(part.0)
-    .execute(conn)
-    .await
-    .map(drop)
 }
 
 /// Copies the rows of reports to where they stay.

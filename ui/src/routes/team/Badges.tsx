@@ -5,6 +5,7 @@ import { CopyButton } from "../../components/Button.tsx";
 import { Choice } from "../../components/Field.tsx";
 import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
+import { useSaved } from "../../hooks.ts";
 import { badgeAddress, badgeMarkdown } from "../../lib/badge.ts";
 import { keys, projectsQuery, queryClient, teamQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
@@ -18,8 +19,7 @@ export function Badges({ team }: { team: Team }) {
     onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.team() }),
   });
   const isPublic = detail.data?.badges_public ?? false;
-  // A mutation tells of itself a moment later, and until then the box would jump back to what is saved.
-  const [asked, setAsked] = useState<boolean>();
+  const [shown, change] = useSaved(isPublic, show);
   return (
     <Section title="Badges" note="A picture of how the newest run of a branch ended, for a README. Only the counts are in it.">
       {team.role === "readonly" ? (
@@ -30,12 +30,9 @@ export function Badges({ team }: { team: Team }) {
             <input
               type="checkbox"
               className="size-4 shrink-0 accent-primary"
-              checked={asked ?? isPublic}
+              checked={shown}
               disabled={show.isPending || !detail.data}
-              onChange={({ target }) => {
-                setAsked(target.checked);
-                show.mutate(target.checked, { onSettled: () => { setAsked(undefined); } });
-              }}
+              onChange={({ target }) => { change(target.checked); }}
             />
             Anybody who knows their address may see the badges
           </label>

@@ -1,9 +1,9 @@
 import type { RetentionDays, Team } from "@scaledtest/sdk";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { Choice } from "../../components/Field.tsx";
 import { Outcome } from "../../components/Outcome.tsx";
 import { Section } from "../../components/Section.tsx";
+import { useSaved } from "../../hooks.ts";
 import { keys, queryClient, teamQuery } from "../../queries.ts";
 import { client } from "../../session.ts";
 
@@ -12,16 +12,15 @@ const CLASSES: RetentionDays[] = [30, 90, 400];
 /** How long the team's results are kept. */
 export function Retention({ team }: { team: Team }) {
   const { data } = useQuery(teamQuery(team.id));
-  const change = useMutation({
+  const save = useMutation({
     mutationFn: (days: RetentionDays | null) => client.changeRetention(team.id, days),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.team() }),
   });
-  // A mutation tells of itself a moment later, and until then the choice would jump back to what is saved.
-  const [asked, setAsked] = useState<RetentionDays | null>();
+  const chosen = data?.retention.chosen_days ?? null;
+  const [shown, change] = useSaved(chosen, save);
   if (!data) return null;
-  const { chosen_days: chosen, days } = data.retention;
+  const { days } = data.retention;
   const instance = chosen ? "" : ` (${String(days)} days)`;
-  const shown = asked === undefined ? chosen : asked;
   return (
     <Section
       title="Retention"
@@ -34,17 +33,13 @@ export function Retention({ team }: { team: Team }) {
             label="Keep the results of new reports for"
             className="min-w-60"
             value={shown ? String(shown) : ""}
-            disabled={change.isPending}
-            onChange={({ target }) => {
-              const days = CLASSES.find((one) => String(one) === target.value) ?? null;
-              setAsked(days);
-              change.mutate(days, { onSettled: () => { setAsked(undefined); } });
-            }}
+            disabled={save.isPending}
+            onChange={({ target }) => { change(CLASSES.find((one) => String(one) === target.value) ?? null); }}
           >
             <option value="">As this server says{instance}</option>
             {CLASSES.map((one) => <option key={one} value={one}>{one} days</option>)}
           </Choice>
-          <Outcome of={change} done="Saved: it counts for reports from now on" className="pb-1.5" />
+          <Outcome of={save} done="Saved: it counts for reports from now on" className="pb-1.5" />
         </div>
       ) : (
         <p>The results of new reports are kept for {days} days. An owner can change that.</p>

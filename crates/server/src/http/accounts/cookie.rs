@@ -43,3 +43,15 @@ pub fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     }
     Err(ApiError::forbidden("foreign_origin", "requests from another site are refused here"))
 }
+
+/// The value of a cookie.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let found = cookies(headers).find(|(candidate, _)| *candidate == name);
+    found.map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
+/// Names and values of all cookies, as the browser orders them.
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}

@@ -1,6 +1,6 @@
 //! How somebody can sign in here, and signing in at other providers.
 
-use super::cookie::{REFRESH_TOKEN, refresh_cookie, set_cookie};
+use super::cookie::{REFRESH_TOKEN, cookie, cookies, refresh_cookie, set_cookie};
 use crate::{
     accounts::{
         Client, admission,
@@ -12,7 +12,7 @@ use crate::{
     config::Registration,
     http::{
         error::ApiError,
-        extract::{Pairs, PathId, RequestId, after_write, cookie, cookies},
+        extract::{Pairs, PathId, RequestId, after_write},
     },
 };
 use axum::{

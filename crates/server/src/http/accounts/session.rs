@@ -2,7 +2,7 @@
 
 use super::{
     AuthBody, MessageBody,
-    cookie::{REFRESH_TOKEN, check_origin, refresh_cookie, set_cookie},
+    cookie::{REFRESH_TOKEN, check_origin, cookie, refresh_cookie, set_cookie},
     sign_in,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     app::{App, AppState},
     http::{
         error::ApiError,
-        extract::{Faults, JsonBody, RequestId, after_write, cookie},
+        extract::{Faults, JsonBody, RequestId, after_write},
     },
 };
 use axum::{

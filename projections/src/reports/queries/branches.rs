@@ -17,6 +17,10 @@ use uuid::Uuid;
 pub const MAX_RUNS: i64 = 20;
 /// Results that a number and a place are told apart by; more than a report can have.
 const PLACES: i64 = 1 << 20;
+/// What a failure's place is more than that of another result; more than any place.
+const FAILED_AT: i64 = 1 << 60;
+/// What a passed result counts where a failed one counts 1: more than a sample has of a test.
+const COUNTS: i32 = 1 << 20;
 
 /// A project, as far as a comparison needs it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -285,29 +289,28 @@ fn p(judged: &Judged) -> f64 {
 
 /// Every result of both samples is read once, and summed up by test case, of which there are few; those of one test, whose
 /// tags or name may have changed, are then taken together. Most tests never fail, and are only counted.
+///
+/// There are many results, and each sum takes its time: so failed and passed ones are one number, and the newest failure in head, or else
+/// the newest result, is the largest place, with [`FAILED_AT`] added to those of failures.
 fn statement(renamed: bool) -> String {
     let (test, renamed) = if renamed { (BECAME, RENAMED) } else { ("test_id", "") };
-    let side = |head: bool, parts: u8, numbers: u8| {
+    let side = |head: bool, (parts, numbers): (u8, u8), place: &str| {
         format!(
-            "select case_id, {head} as head, status, report_no * {PLACES} + idx as place
-             from reports.result where part = any(${parts}) and report_no = any(${numbers})"
+            "select case_id, {head} as head, max({place}) as place,
+                    sum(case status when 1 then 1 when 0 then {COUNTS} else 0 end) as counts
+             from reports.result where part = any(${parts}) and report_no = any(${numbers}) group by case_id"
         )
     };
-    let (base, head) = (side(false, 1, 2), side(true, 3, 4));
+    let place = format!("report_no * {PLACES} + idx");
+    let failed_first = format!("{place} + case status when 1 then {FAILED_AT} else 0 end");
+    let (base, head) = (side(false, (1, 2), &place), side(true, (3, 4), &failed_first));
+    let sum = |counts: &str, of: &str| format!("coalesce(sum({counts}) filter (where {of}), 0)::bigint");
+    let (failed, passed) = (format!("counts % {COUNTS}"), format!("counts / {COUNTS}"));
     format!(
-        "with result as ({base} union all {head}),
-         by_case as materialized (
-             select case_id, count(*) filter (where not head and status = 1) as base_failed,
-                    count(*) filter (where not head and status = 0) as base_passed,
-                    count(*) filter (where head and status = 1) as head_failed,
-                    count(*) filter (where head and status = 0) as head_passed,
-                    max(place) filter (where head and status = 1) as head_failed_at,
-                    max(place) filter (where head) as head_at, max(place) as at
-             from result group by case_id),
+        "with by_case as materialized ({base} union all {head}),
          sum as materialized (
-             select sum(base_failed)::bigint as base_failed, sum(base_passed)::bigint as base_passed,
-                    sum(head_failed)::bigint as head_failed, sum(head_passed)::bigint as head_passed,
-                    coalesce(max(head_failed_at), max(head_at), max(at)) as place
+             select {} as base_failed, {} as base_passed, {} as head_failed, {} as head_passed,
+                    coalesce(max(place) filter (where head), max(place)) % {FAILED_AT} as place
              from by_case join reports.test_case on test_case.id = by_case.case_id {renamed} group by {test}, {VARIANT}),
          total as (
              select count(*) filter (where base_failed + head_failed = 0 and base_passed > 0 and head_passed > 0) as same,
@@ -315,7 +318,11 @@ fn statement(renamed: bool) -> String {
              from sum)
          select total.*, sum.* from total left join sum
              on (base_failed + head_failed > 0 or base_passed = 0 or head_passed = 0)
-            and base_failed + base_passed + head_failed + head_passed > 0"
+            and base_failed + base_passed + head_failed + head_passed > 0",
+        sum(&failed, "not head"),
+        sum(&passed, "not head"),
+        sum(&failed, "head"),
+        sum(&passed, "head"),
     )
 }
 

@@ -227,6 +227,7 @@ fn some_result(i: usize, status: u8, attempts: bool) -> TestResult {
     let mut result = result(&format!("test {i}"), Status::ALL[usize::from(status)]);
     if !attempts {
         result.attempts.clear();
+        (result.retries, result.flaky) = (0, false);
     }
     result
 }
@@ -347,6 +348,52 @@ async fn what_reports_said_is_written_though_what_follows_from_it_waits() {
     let written: (i64, i64, i64) = sqlx::query_as(WRITTEN).fetch_one(&mut *tx).await.unwrap();
     assert_eq!(written, (3, 3, 0));
     assert!(next.is_settled());
+}
+
+/// What a test says that mostly passes (0), is skipped now and then (2), and seldom fails (1), on two branches.
+fn mostly_passing() -> impl Strategy<Value = (usize, u8, bool)> {
+    (0..2_usize, prop_oneof![40 => Just(0_u8), 6 => Just(2_u8), 1 => Just(1_u8)], Just(false))
+}
+
+/// Whatever waits for later, and whoever goes on with it: a test has the series that it has if nothing ever waits.
+#[test]
+fn what_is_told_of_tests_apart_is_in_their_series_in_the_end() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(database());
+    let cases = std::sync::atomic::AtomicU32::new(0);
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let how = prop_oneof![4 => Just(Settle::Facts), 1 => Just(Settle::Overflow), 1 => Just(Settle::All)];
+    let steps = proptest::collection::vec((mostly_passing(), how, any::<bool>()), 1..80);
+    let told = std::sync::atomic::AtomicI64::new(0);
+    let outcome = proptest::test_runner::TestRunner::new(config).run(&steps, |steps| {
+        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let reports: Vec<_> = steps.iter().map(|(said, ..)| *said).collect();
+        let items = suite(&reports, |_| "pays");
+        runtime.block_on(async {
+            let at_once = applied(&database.pool, "history", &format!("at_once{case}"), &[&items]).await;
+            let (projection, schema) = (projection("history"), format!("waits{case}"));
+            let mut tx = empty(&database.pool, &*projection, &schema).await;
+            let mut applier = projection.applier();
+            for (item, (_, how, ends)) in items.chunks(1).zip(&steps) {
+                applier.apply(&mut tx, item).await.unwrap();
+                applier.settle(&mut tx, *how).await.unwrap();
+                let rows: i64 = sqlx::query_scalar("select count(*) from told").fetch_one(&mut *tx).await.unwrap();
+                told.fetch_add(rows, std::sync::atomic::Ordering::Relaxed);
+                if *ends && *how != Settle::Overflow {
+                    applier = projection.applier();
+                }
+            }
+            applier.settle(&mut tx, Settle::All).await.unwrap();
+            tx.commit().await.unwrap();
+            prop_assert_eq!(dump(&database.pool, &schema).await, at_once);
+            Ok(())
+        })
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let told = told.into_inner();
+    assert!(told > 100, "passes were told of apart {told} times");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use scaledtest_domain::{
 use sqlx::PgConnection;
 
 pub(super) async fn apply(conn: &mut PgConnection, memory: &mut Memory, batch: &[Item]) -> Result<(), ApplyError> {
+    memory.look(conn).await?;
     let mut before = Before::default();
     for item in batch {
         for event in &item.events {

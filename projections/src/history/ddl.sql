@@ -137,6 +137,16 @@ create table series (
 create index series_test on series (test_id);
 create index series_unwell on series (branch_id, state) where state <> 0;
 
+-- What reports up to `seq` said of series that never failed and is not in `series` yet, see `told.rs`. Empty while nothing is on its way.
+create table told (
+    branch_id uuid  not null,
+    seq       int   not null,
+    series    bytea not null,
+    primary key (branch_id, seq)
+);
+-- Ids do not compress.
+alter table told alter series set storage external;
+
 -- A test that was renamed. Everything of it is kept under `target_id`: what became of `to_id` in the end.
 create table alias (
     from_id    uuid             primary key,

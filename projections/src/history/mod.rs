@@ -20,6 +20,7 @@ pub mod seen;
 pub(crate) mod series;
 mod stored;
 mod sums;
+mod told;
 
 pub use digest::{Digest, DigestedReport, RESULTS as DIGEST_RESULTS};
 pub use place::RANGES;
@@ -43,7 +44,7 @@ impl Projection for History {
     }
 
     fn version(&self) -> i32 {
-        7
+        8
     }
 
     fn kinds(&self) -> &'static [Kind] {

@@ -90,7 +90,7 @@ pub struct Entries {
 impl Entries {
     /// Reads entries. What is cut off or damaged ends the list.
     pub fn decode(bytes: &[u8]) -> Self {
-        let mut reader = Reader { bytes };
+        let mut reader = Reader::of(bytes);
         let (mut spans, mut seq) = (Vec::new(), 0_u32);
         while let Some(head) = reader.number() {
             let Ok(distance) = u32::try_from(head >> 2) else { break };
@@ -165,6 +165,11 @@ impl Entries {
         self.spans.iter().flat_map(|span| (span.first..=span.last()).map(|seq| Entry { seq, seen: span.seen }))
     }
 
+    /// The numbers of consecutive reports that said the same: the first and the last.
+    pub fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.spans.iter().map(|span| (span.first, span.last()))
+    }
+
     /// How many there are of a sort.
     pub fn count(&self, is_counted: impl Fn(Seen) -> bool) -> usize {
         self.spans.iter().filter(|span| is_counted(span.seen)).map(|span| span.more as usize + 1).sum()
@@ -225,7 +230,7 @@ pub fn decode(bytes: &[u8]) -> Vec<Entry> {
     Entries::decode(bytes).iter().collect()
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -233,16 +238,27 @@ fn put(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-struct Reader<'a> {
+/// Reads numbers and bytes one after the other.
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
 }
 
-impl Reader<'_> {
-    fn number(&mut self) -> Option<u64> {
+impl<'a> Reader<'a> {
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The next so many bytes.
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(*taken)
+    }
+
+    pub fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.bytes.split_first()?;
-            self.bytes = rest;
+            let [byte] = self.take()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 return Some(number);
@@ -254,9 +270,7 @@ impl Reader<'_> {
     fn failure(&mut self) -> Option<Seen> {
         let fails = u16::try_from(self.number()?).ok()?;
         let passes = u16::try_from(self.number()?).ok()?;
-        let (fingerprint, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(Seen::Failed { fails, passes, fingerprint: u64::from_le_bytes(*fingerprint) })
+        Some(Seen::Failed { fails, passes, fingerprint: u64::from_le_bytes(self.take()?) })
     }
 }
 

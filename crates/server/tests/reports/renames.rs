@@ -93,6 +93,12 @@ impl World {
         found["proposals"].as_array().unwrap().iter().map(|one| (name(&one["from"]), name(&one["to"]))).collect()
     }
 
+    /// Up to this report of the usual branch, histories have all that was said.
+    async fn settled(&self, report: &'static str) {
+        let sql = format!("update history.branch set settled = {report} where name = 'main'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.server.database.pool).await.unwrap();
+    }
+
     /// The outcomes of a test on a branch, the newest first.
     async fn outcomes(&self, id: &str, branch: &str) -> Vec<String> {
         let runs = self.get(&format!("/tests/{id}/history?branch={branch}")).await;
@@ -198,6 +204,9 @@ async fn nothing_has_vanished_that_two_complete_runs_do_not_lack() {
     world.run("branch=topic&commit=c5", &with(new)).await;
     assert_eq!(world.proposed().await, [], "nor is anything else");
     world.run("branch=main&commit=c6", &with(new)).await;
+    world.settled("reports - 1").await;
+    assert_eq!(world.proposed().await, [], "not all that the last one says is in the histories yet");
+    world.settled("reports").await;
     assert_eq!(world.proposed().await, [(old.to_owned(), new.to_owned())]);
     let found = world.renames().await;
     let proposal = &found["proposals"][0];

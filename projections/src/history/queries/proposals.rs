@@ -4,7 +4,7 @@
 //! was first seen in the next one that ran the same tests.
 
 use super::{renames::named, standing::usual_branch_name, test::Point};
-use crate::history::seen::{self, WINDOW};
+use crate::history::seen::{Entries, WINDOW};
 use chrono::{DateTime, Utc};
 use scaledtest_domain::{ProjectId, TeamId, events::alias::Named};
 pub use scaledtest_insight::rename::Reason;
@@ -96,7 +96,8 @@ pub async fn propose(pool: &PgPool, team: TeamId, project: ProjectId) -> Result<
     Ok(Proposals { branch: Some(name), list })
 }
 
-/// The newest commits of a branch, oldest first; a report without one is its run's.
+/// The newest commits of a branch, oldest first; a report without one is its run's. Reports of which not all is in the series yet
+/// are passed over: tests would seem to have vanished.
 #[derive(Default)]
 struct Steps {
     points: HashMap<u32, Point>,
@@ -106,7 +107,9 @@ struct Steps {
     whole: Vec<bool>,
     /// Number of the first report that is looked at.
     first: u32,
-    /// Whether the branch began before it.
+    /// Number of the last one.
+    last: u32,
+    /// Whether the branch began before the first one.
     cut: bool,
 }
 
@@ -122,7 +125,8 @@ impl Steps {
         let facts: Vec<Fact> = sqlx::query_as(
             "select seq, report_id, run_id, at, fact.commit, change, fact.passed, fact.failed,
                     coalesce(run.complete and not run.partial, false) as whole
-             from (select * from history.fact where branch_id = $1 order by seq desc limit $2) fact
+             from (select * from history.fact where branch_id = $1
+                     and seq <= (select settled from history.branch where id = $1) order by seq desc limit $2) fact
              left join reports.run on run.id = fact.run_id order by seq",
         )
         .bind(branch)
@@ -145,6 +149,7 @@ impl Steps {
             of.extend(facts.iter().map(|fact| (fact.point.seq(), index)));
             steps.points.extend(facts.iter().map(|fact| (fact.point.seq(), fact.point.clone())));
         }
+        steps.last = facts.last().map_or(0, |fact| fact.point.seq());
         steps.first = of.iter().map(|(seq, _)| *seq).min().unwrap_or(u32::MAX);
         for (seq, index) in of {
             let place = (seq - steps.first) as usize;
@@ -152,6 +157,21 @@ impl Steps {
             steps.of[place] = Some(index);
         }
         Ok(steps)
+    }
+
+    /// What it means for a test to be in the reports with these numbers.
+    fn seen(&self, first: u32, last: u32) -> Test {
+        let mut test = Test { old: first < self.first, ..Test::NONE };
+        for seq in first.max(self.first)..=last.min(self.last) {
+            match self.step(seq) {
+                Some(step) => {
+                    test.mask |= 1 << step;
+                    (test.first, test.last) = (test.first.min(seq), test.last.max(seq));
+                }
+                None => test.old = true,
+            }
+        }
+        test
     }
 
     /// Which commit the report with this number is of; none if it is not looked at.
@@ -172,6 +192,16 @@ struct Test {
 }
 
 impl Test {
+    /// One that was not seen.
+    const NONE: Self = Self { mask: 0, first: u32::MAX, last: 0, old: false };
+
+    /// It was seen there, too.
+    fn add(&mut self, other: Self) {
+        self.mask |= other.mask;
+        (self.first, self.last) = (self.first.min(other.first), self.last.max(other.last));
+        self.old |= other.old;
+    }
+
     fn first_step(&self) -> usize {
         self.mask.trailing_zeros() as usize
     }
@@ -190,19 +220,15 @@ async fn tests(pool: &PgPool, branch: Uuid, steps: &Steps) -> Result<HashMap<Uui
             .await?;
     let began = steps.points.values().map(|point| point.at).min();
     let mut tests: HashMap<Uuid, Test> = HashMap::with_capacity(rows.len());
+    // Most tests were seen in the same reports.
+    let mut known: HashMap<(u32, u32), Test> = HashMap::new();
     for (id, seen, first_at) in rows {
-        let entries = seen::decode(&seen);
-        let test = tests.entry(id).or_insert(Test { mask: 0, first: u32::MAX, last: 0, old: false });
+        let entries = Entries::decode(&seen);
+        let test = tests.entry(id).or_insert(Test::NONE);
         let was_before = steps.cut && began.is_some_and(|began| first_at < began);
-        test.old |= was_before || entries.len() >= WINDOW;
-        for entry in entries {
-            match steps.step(entry.seq) {
-                Some(step) => {
-                    test.mask |= 1 << step;
-                    (test.first, test.last) = (test.first.min(entry.seq), test.last.max(entry.seq));
-                }
-                None => test.old = true,
-            }
+        test.old |= was_before || entries.count(|_| true) >= WINDOW;
+        for (first, last) in entries.ranges() {
+            test.add(*known.entry((first, last)).or_insert_with(|| steps.seen(first, last)));
         }
     }
     tests.retain(|_, test| test.mask != 0);

@@ -132,30 +132,20 @@ async fn kinds(pool: &PgPool, schema: &str) -> Kinds {
 
 #[test]
 fn errors_are_what_near_failures_connect_however_they_come_and_go() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::sync::atomic::AtomicU32::new(0);
-    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
     let histories = (proptest::collection::vec(op(), 1..14), 2..5_usize);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&histories, |(ops, size)| {
-        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    check_drawn(40, histories, async |pool, case, (ops, size)| {
         let (items, live) = history(ops);
         let rebuilt = rebuilt(&items, &live);
         let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
-        runtime.block_on(async {
-            let schema = format!("one{case}");
-            let one = applied(&database.pool, "history", &schema, &one).await;
-            prop_assert_eq!(kinds(&database.pool, &schema).await, defined(&live));
-            for (name, batches) in [("some", &some[..]), ("all", &[&items[..]][..]), ("rebuilt", &[&rebuilt[..]][..])] {
-                let other = applied(&database.pool, "history", &format!("{name}{case}"), batches).await;
-                prop_assert_eq!(&one, &other, "{}", name);
-            }
-            Ok(())
-        })
+        let schema = format!("one{case}");
+        let one = applied(pool, "history", &schema, &one).await;
+        prop_assert_eq!(kinds(pool, &schema).await, defined(&live));
+        for (name, batches) in [("some", &some[..]), ("all", &[&items[..]][..]), ("rebuilt", &[&rebuilt[..]][..])] {
+            let other = applied(pool, "history", &format!("{name}{case}"), batches).await;
+            prop_assert_eq!(&one, &other, "{}", name);
+        }
+        Ok(())
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }
 
 /// Letters that no other number has, and no masking changes.

@@ -292,34 +292,23 @@ fn histories_are_the_same_however_they_are_replayed() {
 }
 
 fn replays_alike(name: &str) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::sync::atomic::AtomicU32::new(0);
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     let histories = (proptest::collection::vec(op(), 1..14), 1..5_usize);
-    let mut runner = proptest::test_runner::TestRunner::new(config);
-    let outcome = runner.run(&histories, |(ops, size)| {
-        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    check_drawn(24, histories, async |pool, case, (ops, size)| {
         let items = history(ops);
         let (one, some, all): (Vec<_>, Vec<_>, _) =
             (items.chunks(1).collect(), items.chunks(size).collect(), [items.as_slice()]);
         let (erased, fresh) = (erased(&items), fresh(&items));
-        runtime.block_on(async {
-            let one = applied(&database.pool, name, &format!("one{case}"), &one).await;
-            let some = applied(&database.pool, name, &format!("some{case}"), &some).await;
-            let all = applied(&database.pool, name, &format!("all{case}"), &all).await;
-            let again = applied(&database.pool, name, &format!("again{case}"), &[&erased]).await;
-            let fresh = applied(&database.pool, name, &format!("fresh{case}"), &[&fresh]).await;
-            prop_assert_eq!(&one, &fresh);
-            prop_assert_eq!(&one, &some);
-            prop_assert_eq!(&one, &all);
-            prop_assert_eq!(&one, &again);
-            Ok(())
-        })
+        let one = applied(pool, name, &format!("one{case}"), &one).await;
+        let some = applied(pool, name, &format!("some{case}"), &some).await;
+        let all = applied(pool, name, &format!("all{case}"), &all).await;
+        let again = applied(pool, name, &format!("again{case}"), &[&erased]).await;
+        let fresh = applied(pool, name, &format!("fresh{case}"), &[&fresh]).await;
+        prop_assert_eq!(&one, &fresh);
+        prop_assert_eq!(&one, &some);
+        prop_assert_eq!(&one, &all);
+        prop_assert_eq!(&one, &again);
+        Ok(())
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }
 
 /// Newest report, runs that are counted, and branches from which not all was found, of what an applier wrote.
@@ -358,42 +347,31 @@ fn mostly_passing() -> impl Strategy<Value = (usize, u8, bool)> {
 /// Whatever waits for later, and whoever goes on with it: a test has the series that it has if nothing ever waits.
 #[test]
 fn what_is_told_of_tests_apart_is_in_their_series_in_the_end() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::sync::atomic::AtomicU32::new(0);
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     let how = prop_oneof![4 => Just(Settle::Facts), 1 => Just(Settle::Overflow), 1 => Just(Settle::All)];
     let steps = proptest::collection::vec((mostly_passing(), how, any::<bool>()), 1..80);
-    let told = std::sync::atomic::AtomicI64::new(0);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&steps, |steps| {
-        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let told = std::cell::Cell::new(0_i64);
+    check_drawn(24, steps, async |pool, case, steps| {
         let reports: Vec<_> = steps.iter().map(|(said, ..)| *said).collect();
         let items = suite(&reports, |_| "pays");
-        runtime.block_on(async {
-            let at_once = applied(&database.pool, "history", &format!("at_once{case}"), &[&items]).await;
-            let (projection, schema) = (projection("history"), format!("waits{case}"));
-            let mut tx = empty(&database.pool, &*projection, &schema).await;
-            let mut applier = projection.applier();
-            for (item, (_, how, ends)) in items.chunks(1).zip(&steps) {
-                applier.apply(&mut tx, item).await.unwrap();
-                applier.settle(&mut tx, *how).await.unwrap();
-                let rows: i64 = sqlx::query_scalar("select count(*) from told").fetch_one(&mut *tx).await.unwrap();
-                told.fetch_add(rows, std::sync::atomic::Ordering::Relaxed);
-                if *ends && *how != Settle::Overflow {
-                    applier = projection.applier();
-                }
+        let at_once = applied(pool, "history", &format!("at_once{case}"), &[&items]).await;
+        let (projection, schema) = (projection("history"), format!("waits{case}"));
+        let mut tx = empty(pool, &*projection, &schema).await;
+        let mut applier = projection.applier();
+        for (item, (_, how, ends)) in items.chunks(1).zip(&steps) {
+            applier.apply(&mut tx, item).await.unwrap();
+            applier.settle(&mut tx, *how).await.unwrap();
+            let rows: i64 = sqlx::query_scalar("select count(*) from told").fetch_one(&mut *tx).await.unwrap();
+            told.set(told.get() + rows);
+            if *ends && *how != Settle::Overflow {
+                applier = projection.applier();
             }
-            applier.settle(&mut tx, Settle::All).await.unwrap();
-            tx.commit().await.unwrap();
-            prop_assert_eq!(dump(&database.pool, &schema).await, at_once);
-            Ok(())
-        })
+        }
+        applier.settle(&mut tx, Settle::All).await.unwrap();
+        tx.commit().await.unwrap();
+        prop_assert_eq!(dump(pool, &schema).await, at_once);
+        Ok(())
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
-    let told = told.into_inner();
-    assert!(told > 100, "passes were told of apart {told} times");
+    assert!(told.get() > 100, "passes were told of apart {} times", told.get());
 }
 
 #[tokio::test]
@@ -443,36 +421,25 @@ fn with_aliases(mut items: Vec<Item>, events: Vec<(usize, alias::Event)>) -> Vec
 /// nothing had been joined.
 #[test]
 fn a_renamed_test_has_the_history_that_it_would_have_had() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let cases = std::sync::atomic::AtomicU32::new(0);
-    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     let reports = proptest::collection::vec((0..2_usize, 0..5_u8, any::<bool>()), 1..30);
     let named = proptest::collection::vec(any::<bool>(), 30);
     let renamed = (reports, named, 0..30_usize, 0..30_usize, 1..7_usize);
-    let outcome = proptest::test_runner::TestRunner::new(config).run(&renamed, |(reports, named, at, until, size)| {
-        let case = cases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    check_drawn(24, renamed, async |pool, case, (reports, named, at, until, size)| {
         let two = |i: usize| if named[i] { "new" } else { "old" };
         let accepted = alias::Event::Accepted(Box::new(accepted(0, "old", "new")));
         let removed = alias::Event::Removed(removed(0, "old", "new"));
         let joined = with_aliases(suite(&reports, two), vec![(at, accepted.clone())]);
         let undone = with_aliases(suite(&reports, two), vec![(at, accepted), (at.max(until), removed)]);
-        runtime.block_on(async {
-            let one =
-                applied(&database.pool, "history", &format!("always{case}"), &[&suite(&reports, |_| "new")]).await;
-            let two_of = applied(&database.pool, "history", &format!("two{case}"), &[&suite(&reports, two)]).await;
-            let joined: Vec<_> = joined.chunks(size).collect();
-            let joined = applied(&database.pool, "history", &format!("joined{case}"), &joined).await;
-            let undone: Vec<_> = undone.chunks(size).collect();
-            let undone = applied(&database.pool, "history", &format!("undone{case}"), &undone).await;
-            for table in ["series", "error_test", "error_quarter", "fact", "quarter"] {
-                prop_assert_eq!(&one[table], &joined[table], "{}", table);
-            }
-            prop_assert_eq!(two_of, undone);
-            Ok(())
-        })
+        let one = applied(pool, "history", &format!("always{case}"), &[&suite(&reports, |_| "new")]).await;
+        let two_of = applied(pool, "history", &format!("two{case}"), &[&suite(&reports, two)]).await;
+        let joined: Vec<_> = joined.chunks(size).collect();
+        let joined = applied(pool, "history", &format!("joined{case}"), &joined).await;
+        let undone: Vec<_> = undone.chunks(size).collect();
+        let undone = applied(pool, "history", &format!("undone{case}"), &undone).await;
+        for table in ["series", "error_test", "error_quarter", "fact", "quarter"] {
+            prop_assert_eq!(&one[table], &joined[table], "{}", table);
+        }
+        prop_assert_eq!(two_of, undone);
+        Ok(())
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }

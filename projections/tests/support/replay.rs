@@ -3,7 +3,7 @@
 use super::{applied, database, result};
 use proptest::{
     prelude::*,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, TestCaseError, TestRunner},
 };
 use scaledtest_domain::{
     ReportId, UploadId,
@@ -11,6 +11,7 @@ use scaledtest_domain::{
     report::{Status, TestResult, decode_chunk},
 };
 use scaledtest_projections::{Body, Item, history::Digest};
+use sqlx::PgPool;
 use std::sync::Arc;
 
 /// What failures say, and where: near and far, in one place and in two; the second is near to the first and the third.
@@ -50,6 +51,23 @@ pub fn digested(ingested: &report::Ingested, body: &Body) -> Body {
     Body::Digested(Arc::new(Arc::new(read).report(ingested.upload).unwrap()))
 }
 
+/// Checks that many drawn values against one database, each with a number of its own for the schemas that it makes there.
+pub fn check_drawn<S: Strategy>(
+    cases: u32,
+    strategy: S,
+    check: impl AsyncFn(&PgPool, u32, S::Value) -> Result<(), TestCaseError>,
+) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(database());
+    let ran = std::cell::Cell::new(0_u32);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let outcome = TestRunner::new(config)
+        .run(&strategy, |value| runtime.block_on(check(&database.pool, ran.replace(ran.get() + 1), value)));
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
 /// Whatever acts there were, their items come to the same rows of these projections in one batch, in some, and one by one.
 pub fn replayed_alike<S: Strategy>(
     projections: &[&str],
@@ -57,26 +75,18 @@ pub fn replayed_alike<S: Strategy>(
     act: S,
     items: impl Fn(Vec<S::Value>) -> Vec<Item>,
 ) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let database = runtime.block_on(database());
-    let ran = std::cell::Cell::new(0_u32);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let histories = (proptest::collection::vec(act, 1..40), 2..9_usize);
-    let outcome = TestRunner::new(config).run(&histories, |(acts, size)| {
-        let case = ran.replace(ran.get() + 1);
+    check_drawn(cases, histories, async |pool, case, (acts, size)| {
         let items = items(acts);
         let (one, some): (Vec<_>, Vec<_>) = (items.chunks(1).collect(), items.chunks(size).collect());
         for name in projections {
-            let rows = |schema: &str, batches: &[&[Item]]| {
-                runtime.block_on(applied(&database.pool, name, &format!("{name}_{schema}{case}"), batches))
+            let rows = async |schema: &str, batches: &[&[Item]]| {
+                applied(pool, name, &format!("{name}_{schema}{case}"), batches).await
             };
-            let one = rows("one", &one);
-            prop_assert_eq!(&one, &rows("some", &some));
-            prop_assert_eq!(&one, &rows("all", &[&items]));
+            let one = rows("one", &one).await;
+            prop_assert_eq!(&one, &rows("some", &some).await);
+            prop_assert_eq!(&one, &rows("all", &[&items]).await);
         }
         Ok(())
     });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
 }

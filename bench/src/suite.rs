@@ -4,10 +4,10 @@
 use crate::generate::{AREAS, Random, trace};
 use serde_json::{Value, json};
 
-/// 2026-08-01T00:00:00Z, in milliseconds: when the first run began.
-const BEGIN_MS: u64 = 1_785_542_400_000;
 /// Days over which the runs are spread.
 const DAYS: u64 = 100;
+/// Milliseconds of one.
+const DAY_MS: u64 = 86_400_000;
 /// Of five branches, half of the runs are on the first.
 const BRANCHES: [&str; 8] =
     ["main", "main", "main", "main", "feature/checkout", "feature/search", "release/4", "fix/login"];
@@ -19,12 +19,29 @@ pub struct Suite {
     pub tests: u64,
     /// Runs in a hundred days.
     pub runs: u64,
+    /// When the first one began, milliseconds since 1970.
+    pub begin_ms: u64,
 }
 
 impl Suite {
+    /// One whose runs are those of the last hundred days.
+    pub fn until_today(tests: u64, runs: u64) -> Self {
+        let now = u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or_default();
+        Self { tests, runs, begin_ms: (now / DAY_MS).saturating_sub(DAYS) * DAY_MS }
+    }
+
     /// When a run began.
     pub fn at_ms(self, run: u64) -> u64 {
-        BEGIN_MS + run * DAYS * 86_400_000 / self.runs
+        self.begin_ms + run * DAYS * DAY_MS / self.runs
+    }
+
+    /// The last days, as the API is asked for them.
+    pub fn last_days(self, days: u64) -> String {
+        let at = |day: u64| {
+            i64::try_from(self.begin_ms + day * DAY_MS).ok().and_then(chrono::DateTime::from_timestamp_millis)
+        };
+        let text = |day: u64| at(day).unwrap_or_default().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        format!("start={}&end={}", text(DAYS.saturating_sub(days)), text(DAYS))
     }
 
     /// The CTRF report of a run, counted from 0.

@@ -25,6 +25,7 @@ mod told;
 pub use digest::{Digest, DigestedReport, RESULTS as DIGEST_RESULTS};
 pub use place::RANGES;
 pub(crate) use place::branch_id;
+pub(crate) use said::variant_id;
 pub use seen::WINDOW;
 pub use series::Last;
 

@@ -110,7 +110,7 @@ fn failure(result: &TestResult) -> Option<Failure> {
 }
 
 /// Follows from what the variant is.
-pub(super) fn variant_id(variant: &Variant) -> i64 {
+pub(crate) fn variant_id(variant: &Variant) -> i64 {
     if variant == &Variant::default() {
         return 0;
     }

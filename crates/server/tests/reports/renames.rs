@@ -266,7 +266,12 @@ async fn what_older_branches_still_report_is_added_and_judged_by_the_joined_hist
         (&verdict["tests"][0]["test_id"], &verdict["tests"][0]["verdict"]),
         (&json!(new), &json!("quarantined"))
     );
-    let compared = world.get("/compare/branches?project=shop&base=main&head=legacy").await;
+    let between = "/compare/branches?project=shop&base=main&head=legacy";
+    world.settled("reports - 1").await;
+    let by_results = world.get(between).await;
+    world.settled("reports").await;
+    let compared = world.get(between).await;
+    assert_eq!(compared, by_results, "from the histories as from the results");
     let diff = &compared["diff"];
     assert_eq!((&diff["added"], &diff["removed"]), (&json!([]), &json!([])), "{compared:#}");
 }

@@ -1,6 +1,7 @@
 //! Two branches, or two environments of a branch: how often each test failed in their newest runs, and whether the
 //! difference is more than chance.
 
+use super::branches_by_series;
 use super::compare::{BECAME, MAX_ENTRIES, MAX_RESULTS, Piece, RENAMED, VARIANT, numbers, parts};
 use crate::copy::clean;
 use crate::history::queries::has_renames;
@@ -69,7 +70,7 @@ pub struct Sample {
     pub oldest: Option<DateTime<Utc>>,
     /// When the last of them ran.
     pub newest: Option<DateTime<Utc>>,
-    pieces: Vec<Piece>,
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// The newest runs of a place since a time.
@@ -175,7 +176,7 @@ pub struct Contrasted {
 #[allow(missing_docs, reason = "each is the field of TestResult of the same name")]
 pub struct Shown {
     #[sqlx(rename = "report_no")]
-    no: i64,
+    pub(super) no: i64,
     pub idx: i32,
     #[sqlx(skip)]
     pub report: ReportId,
@@ -203,87 +204,112 @@ struct Sum {
     place: Option<i64>,
 }
 
-/// Compares two samples of a project.
+/// Compares two samples of a project: from the series of their tests, or, where these do not have all of it, from the results.
 ///
 /// # Errors
 /// What the database says.
 pub async fn contrast(
     pool: &PgPool,
     project: ProjectId,
-    (base, head): (&Sample, &Sample),
+    samples: (&Sample, &Sample),
     rules: &Rules,
 ) -> Result<Contrast, sqlx::Error> {
     let renamed = has_renames(pool, project).await?;
+    match branches_by_series::contrast(pool, samples, renamed, rules).await? {
+        Some(contrast) => Ok(contrast),
+        None => by_results(pool, samples, renamed, rules).await,
+    }
+}
+
+async fn by_results(
+    pool: &PgPool,
+    (base, head): (&Sample, &Sample),
+    renamed: bool,
+    rules: &Rules,
+) -> Result<Contrast, sqlx::Error> {
     let mut query = sqlx::query_as(AssertSqlSafe(statement(renamed)));
     for sample in [base, head] {
         query = query.bind(parts(&sample.pieces)).bind(numbers(&sample.pieces));
     }
     let sums: Vec<Sum> = query.fetch_all(pool).await?;
     let pieces: BTreeMap<i64, &Piece> = base.pieces.iter().chain(&head.pieces).map(|piece| (piece.no, piece)).collect();
-    let (totals, lists) = judged(&sums, rules);
-    let places = lists.iter().flatten().map(|judged| judged.place).collect();
-    let mut shown = shown(pool, places, &pieces).await?;
-    let mut lists = lists.into_iter().map(|list| {
-        let named = list.into_iter().filter_map(|Judged { base, head, comparison, place }| {
-            Some(Contrasted { shown: shown.remove(&place)?, base, head, comparison })
-        });
-        named.collect::<Vec<_>>()
-    });
-    let mut next = || lists.next().unwrap_or_default();
-    Ok(Contrast { totals, regressed: next(), improved: next(), added: next(), removed: next() })
-}
-
-/// A test whose result at `place` is not read yet.
-#[derive(Debug, Clone, Copy)]
-struct Judged {
-    base: Runs,
-    head: Runs,
-    comparison: Comparison,
-    place: i64,
-}
-
-/// Regressed, improved, added and removed ones, each in its order and cut.
-fn judged(sums: &[Sum], rules: &Rules) -> (BranchTotals, [Vec<Judged>; 4]) {
+    let others = sums.first().map_or((0, 0), |sum| (sum.same, sum.not_run));
+    let size = |count: i64| usize::try_from(count).unwrap_or(0);
+    let totals = BranchTotals { same: size(others.0), not_run: size(others.1), ..BranchTotals::default() };
     let runs = |failed: Option<i64>, passed: Option<i64>| {
         let count = |count: Option<i64>| u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX);
         Runs { failed: count(failed), passed: count(passed) }
     };
-    let others = sums.first().map_or((0, 0), |sum| (sum.same, sum.not_run));
-    let size = |count: i64| usize::try_from(count).unwrap_or(0);
-    let mut totals = BranchTotals { same: size(others.0), not_run: size(others.1), ..BranchTotals::default() };
-    let mut lists: [Vec<Judged>; 4] = Default::default();
-    for sum in sums {
-        let Some(place) = sum.place else { continue };
+    let judged = sums.iter().filter_map(|sum| {
         let (base, head) = (runs(sum.base_failed, sum.base_passed), runs(sum.head_failed, sum.head_passed));
-        let comparison = fisher::compare(head, base, rules);
-        let list = match comparison {
+        Some(Judged { base, head, comparison: fisher::compare(head, base, rules), key: sum.place? })
+    });
+    let (totals, lists) = sorted(judged, totals);
+    let places = lists.iter().flatten().map(|judged| judged.key).collect();
+    let mut shown = shown(pool, places, &pieces).await?;
+    Ok(Contrast::new(totals, lists, |place| shown.remove(place)))
+}
+
+/// A test whose result is not read yet: it is found by its `key`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged<K> {
+    pub base: Runs,
+    pub head: Runs,
+    pub comparison: Comparison,
+    pub key: K,
+}
+
+/// Regressed, improved, added and removed ones.
+pub(super) type Lists<K> = [Vec<Judged<K>>; 4];
+
+/// Tests that failed or ran on one side only, in their lists, each in its order and cut; `totals` has the others.
+pub(super) fn sorted<K: Ord>(
+    judged: impl Iterator<Item = Judged<K>>,
+    mut totals: BranchTotals,
+) -> (BranchTotals, Lists<K>) {
+    let mut lists: Lists<K> = std::array::from_fn(|_| Vec::new());
+    for judged in judged {
+        let list = match judged.comparison {
             Comparison::Regressed { .. } => 0,
             Comparison::Improved { .. } => 1,
-            _ if base.total() == 0 => 2,
-            _ if head.total() == 0 => 3,
+            _ if judged.base.total() == 0 => 2,
+            _ if judged.head.total() == 0 => 3,
             _ => {
                 totals.same += 1;
                 continue;
             }
         };
-        lists[list].push(Judged { base, head, comparison, place });
+        lists[list].push(judged);
     }
     (totals.regressed, totals.improved) = (lists[0].len(), lists[1].len());
     (totals.added, totals.removed) = (lists[2].len(), lists[3].len());
     for list in &mut lists {
         list.sort_by(|a, b| {
-            let failed = |judged: &Judged| Reverse((judged.head.failed, judged.base.failed));
-            p(a).total_cmp(&p(b)).then_with(|| failed(a).cmp(&failed(b))).then_with(|| a.place.cmp(&b.place))
+            let failed = |judged: &Judged<K>| Reverse((judged.head.failed, judged.base.failed));
+            p(a).total_cmp(&p(b)).then_with(|| failed(a).cmp(&failed(b))).then_with(|| a.key.cmp(&b.key))
         });
         list.truncate(MAX_ENTRIES as usize);
     }
     (totals, lists)
 }
 
-fn p(judged: &Judged) -> f64 {
+fn p<K>(judged: &Judged<K>) -> f64 {
     match judged.comparison {
         Comparison::Regressed { p, .. } | Comparison::Improved { p } => p,
         _ => 1.0,
+    }
+}
+
+impl Contrast {
+    /// The lists, with the results that `shown` finds.
+    pub(super) fn new<K>(totals: BranchTotals, lists: Lists<K>, mut shown: impl FnMut(&K) -> Option<Shown>) -> Self {
+        let [regressed, improved, added, removed] = lists.map(|list| {
+            let named = list.into_iter().filter_map(|Judged { base, head, comparison, key }| {
+                Some(Contrasted { shown: shown(&key)?, base, head, comparison })
+            });
+            named.collect()
+        });
+        Self { totals, regressed, improved, added, removed }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod badge;
 mod branches;
+mod branches_by_series;
 mod compare;
 mod export;
 mod filter;

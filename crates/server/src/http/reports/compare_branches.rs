@@ -8,7 +8,7 @@ use crate::{
     http::{
         error::{ApiError, Detail, ErrorBody},
         extract::{Caller, Pairs},
-        read_models::{Reports, WaitMin},
+        read_models::{History, WaitMin},
     },
 };
 use axum::{Json, extract::State};
@@ -160,7 +160,7 @@ pub(super) async fn compare_branches(
     State(app): State<AppState>,
     caller: Caller,
     pairs: Pairs,
-    _: WaitMin<Reports>,
+    _: WaitMin<History>,
 ) -> Result<Json<BranchComparison>, ApiError> {
     caller.scope(Scope::Read)?;
     let team = caller.team()?;

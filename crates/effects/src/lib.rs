@@ -88,6 +88,8 @@ async fn sweep_teams(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
 }
 
 async fn sweep_results(log: &EventLog, pool: &PgPool, clock: &dyn Clock) {
+    // At the very first start the tables are being made.
+    tokio::time::sleep(REST).await;
     loop {
         match drop_old_results(log, pool, clock.now()).await {
             Ok(dropped) if dropped != Dropped::default() => {

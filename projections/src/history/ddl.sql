@@ -137,7 +137,8 @@ create table series (
 create index series_test on series (test_id);
 create index series_unwell on series (branch_id, state) where state <> 0;
 
--- What reports up to `seq` said of series that never failed and is not in `series` yet, see `told.rs`. Empty while nothing is on its way.
+-- What reports up to `seq` said of series that never failed and is not in `series` yet, see `told.rs`. Empty while nothing
+-- is on its way.
 create table told (
     branch_id uuid  not null,
     seq       int   not null,

@@ -1,12 +1,12 @@
 //! What reports said of tests that never failed, written down while more is coming.
 //!
-//! Such a test is most tests, and what a report adds to its series is a pass and how long it took. While reports come one after
-//! the other, that is one row of the table `told` for all series of a branch, a few bytes each besides their ids, instead of
-//! a new version of each series' row. The rows last until the series are written, and tell a projector that comes
-//! after one that ended what to write.
+//! Such a test is most tests, and what a report adds to its series is a pass and how long it took. While reports come one
+//! after the other, that is one row of the table `told` for all series of a branch, a few bytes each besides their ids,
+//! instead of a new version of each series' row. The rows last until the series are written, and tell a projector that
+//! comes after one that ended what to write.
 //!
-//! A series is its test, then LEB128: its variant, how many runs; of each run, its distance from the one before and whether the test passed
-//! (`distance << 1 | passed`), and if it did, the code of its duration, a byte.
+//! A series is its test, then in LEB128 its variant and how many runs there are; of each run its distance from the one before
+//! and whether the test passed (`distance << 1 | passed`), and if it did, the code of its duration, a byte.
 
 use super::{
     facts::Fact,
@@ -81,8 +81,8 @@ pub(super) async fn load(conn: &mut PgConnection) -> Result<Vec<(Key, Vec<Run>)>
     Ok(all)
 }
 
-/// All of it is in the series now. Deleting leaves some megabytes a second for vacuum; truncating does not, but would wait for a
-/// backup to end.
+/// All of it is in the series now. Deleting leaves some megabytes a second for vacuum; truncating does not, but would
+/// wait for a backup to end.
 const CLEAR: &str = "do $$ begin
        lock table told in access exclusive mode nowait;
        truncate told;

@@ -44,8 +44,8 @@ struct Fact {
     told: bool,
 }
 
-/// What the reports of two sides, each of one branch, say of every test in them. None if the series do not have all of it (yet,
-/// or any more).
+/// What the reports of two sides, each of one branch, say of every test in them; a test that a report has twice counts once.
+/// None if the series do not have all of it (yet, or any more).
 ///
 /// # Errors
 /// What the database says.

@@ -316,8 +316,8 @@ impl Contrast {
 /// Every result of both samples is read once, and summed up by test case, of which there are few; those of one test, whose
 /// tags or name may have changed, are then taken together. Most tests never fail, and are only counted.
 ///
-/// There are many results, and each sum takes its time: so failed and passed ones are one number, and the newest failure in head, or else
-/// the newest result, is the largest place, with [`FAILED_AT`] added to those of failures.
+/// There are many results, and each sum takes its time: so failed and passed ones are one number, and the newest failure in
+/// head, or else the newest result, is the largest place, with [`FAILED_AT`] added to those of failures.
 fn statement(renamed: bool) -> String {
     let (test, renamed) = if renamed { (BECAME, RENAMED) } else { ("test_id", "") };
     let side = |head: bool, (parts, numbers): (u8, u8), place: &str| {

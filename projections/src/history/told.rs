@@ -58,16 +58,21 @@ pub(super) async fn insert(
 
 /// All that is written down of each series, in the order in which it was said.
 pub(super) async fn load(conn: &mut PgConnection) -> Result<Vec<(Key, Vec<Run>)>, ApplyError> {
-    let rows: Vec<(Uuid, Vec<u8>)> =
-        sqlx::query_as("select branch_id, series from told order by branch_id, seq").fetch_all(&mut *conn).await?;
-    let since: BTreeMap<Uuid, u32> = rows.iter().map(|(branch, _)| (*branch, 0)).collect();
+    let rows: Vec<(Uuid, i32, Vec<u8>)> = sqlx::query_as(
+        "select branch_id, settled, series from told join branch on branch.id = branch_id order by branch_id, seq",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    // The reports before have nothing here: a branch may have very many of them.
+    let since: BTreeMap<Uuid, u32> =
+        rows.iter().map(|(branch, settled, _)| (*branch, u32::try_from(*settled).unwrap_or_default())).collect();
     let facts = stored::load_facts(conn, &since).await?;
     let times: HashMap<(Uuid, u32), DateTime<Utc>> = facts
         .iter()
         .flat_map(|(branch, facts)| facts.iter().map(|fact: &Fact| ((*branch, fact.seq), fact.at)))
         .collect();
     let mut all = Vec::new();
-    for (branch, bytes) in rows {
+    for (branch, _, bytes) in rows {
         for told in decode(&bytes) {
             let run = |(seq, code): &(u32, Option<u8>)| {
                 let seen = if code.is_some() { Seen::Passed } else { Seen::NotRun };

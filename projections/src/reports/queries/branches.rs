@@ -262,7 +262,7 @@ pub(super) struct Judged<K> {
 /// Regressed, improved, added and removed ones.
 pub(super) type Lists<K> = [Vec<Judged<K>>; 4];
 
-/// Tests that failed or ran on one side only, in their lists, each in its order and cut; `totals` has the others.
+/// Tests that ran, in their lists, each in its order and cut; those that belong in none are counted on top of `totals`.
 pub(super) fn sorted<K: Ord>(
     judged: impl Iterator<Item = Judged<K>>,
     mut totals: BranchTotals,

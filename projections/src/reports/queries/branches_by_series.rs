@@ -41,15 +41,13 @@ fn judged(found: &[Alike], rules: &Rules) -> (BranchTotals, Lists<Key>) {
         let (base, head) = (runs(&alike.sides[0]), runs(&alike.sides[1]));
         if base.total() + head.total() == 0 {
             totals.not_run += alike.tests.len();
-        } else if base.failed + head.failed == 0 && base.passed > 0 && head.passed > 0 {
-            totals.same += alike.tests.len();
-        } else {
-            let [in_base, in_head] = &alike.sides;
-            let report = in_head.newest_failure.or(in_head.newest).or(in_base.newest);
-            let comparison = fisher::compare(head, base, rules);
-            let one = |(test, variant): &(Uuid, i64)| Judged { base, head, comparison, key: (*test, *variant, report) };
-            judged.extend(alike.tests.iter().map(one));
+            continue;
         }
+        let [in_base, in_head] = &alike.sides;
+        let report = in_head.newest_failure.or(in_head.newest).or(in_base.newest);
+        let comparison = fisher::compare(head, base, rules);
+        let one = |(test, variant): &(Uuid, i64)| Judged { base, head, comparison, key: (*test, *variant, report) };
+        judged.extend(alike.tests.iter().map(one));
     }
     sorted(judged.into_iter(), totals)
 }

@@ -228,16 +228,16 @@ async fn watch_epoch(nats: Weak<Nats>, mut link: watch::Receiver<Link>) {
 
 /// Connects, patiently: the server may be starting.
 async fn open(options: &NatsOptions, until: Instant) -> Result<(async_nats::Client, watch::Receiver<Link>), LogError> {
-    let (state, link) = watch::channel(Link::default());
+    let (state, mut link) = watch::channel(Link::default());
     let state = Arc::new(state);
     let servers = servers(&options.url)?;
     let credentials = options.credentials.clone().or_else(|| credentials(&servers));
     loop {
         match connect_options(options, credentials.as_ref(), &state).connect(&servers[..]).await {
             Ok(client) => {
-                let mut first = link.clone();
-                // The event comes from another task; only hints depend on it.
-                let _ = tokio::time::timeout(Duration::from_secs(1), first.wait_for(|link| link.connected)).await;
+                // The event comes from another task; only hints depend on it. What was waited for is no news to those
+                // who get a clone of this receiver: only a reconnect is.
+                let _ = tokio::time::timeout_at(until, link.wait_for(|link| link.connected)).await;
                 return Ok((client, link));
             }
             Err(error) if matches!(error.kind(), async_nats::ConnectErrorKind::AuthorizationViolation) => {

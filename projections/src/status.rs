@@ -1,5 +1,6 @@
 //! How the projections are doing, for `/readyz`, metrics and operators.
 
+use crate::Positions;
 use crate::checkpoint::{self, Wish, signed};
 use scaledtest_domain::Position;
 use scaledtest_eventlog::{EventLog, LogError};
@@ -49,18 +50,25 @@ pub enum StatusError {
 
 type Row = (String, i64, i64, String, Option<String>, Option<i64>);
 
-/// Reads every projection's status and sets the gauges `projection_lag` and `projection_halted`.
+/// Reads every projection's status and sets the gauges `projection_lag` and `projection_halted`. What `positions` knows
+/// counts as well: a projection that a commit does not concern has passed it before the database says so.
 ///
 /// # Errors
 /// When the database or the log is not reachable.
-pub async fn status(pool: &PgPool, log: &EventLog) -> Result<Vec<ProjectionStatus>, StatusError> {
+pub async fn status(
+    pool: &PgPool,
+    log: &EventLog,
+    positions: &Positions,
+) -> Result<Vec<ProjectionStatus>, StatusError> {
     let rows: Vec<Row> = sqlx::query_as(
         "select name, epoch, position, state, error, halted_at_position from ops.projection order by name",
     )
     .fetch_all(pool)
     .await?;
+    // Before the log is asked where it ends: they go on, and none may seem to be ahead of it.
+    let known: Vec<_> = rows.iter().map(|(name, ..)| positions.get(name)).collect();
     let last = log.last().await?;
-    let status: Vec<_> = rows.into_iter().map(|row| read(row, last)).collect();
+    let status: Vec<_> = rows.into_iter().zip(known).map(|(row, known)| read(row, known, last)).collect();
     for projection in &status {
         let name = projection.name.clone();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
@@ -71,9 +79,9 @@ pub async fn status(pool: &PgPool, log: &EventLog) -> Result<Vec<ProjectionStatu
     Ok(status)
 }
 
-fn read((name, epoch, n, state, error, halted_at): Row, last: Position) -> ProjectionStatus {
+fn read((name, epoch, n, state, error, halted_at): Row, known: Position, last: Position) -> ProjectionStatus {
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
-    let position = Position { epoch: unsigned(epoch), n: unsigned(n) };
+    let position = known.max(Position { epoch: unsigned(epoch), n: unsigned(n) });
     let lag = if position.epoch == last.epoch { last.n.saturating_sub(position.n) } else { last.n };
     let state = match state.as_str() {
         "halted" => State::Halted,

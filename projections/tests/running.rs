@@ -6,7 +6,7 @@ mod support;
 use futures_util::future::BoxFuture;
 use scaledtest_domain::report::Status;
 use scaledtest_eventlog::EventLog;
-use scaledtest_projections::{Applier, ApplyError, Item, State, skip};
+use scaledtest_projections::{Applier, ApplyError, Item, Positions, State, skip, status};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,7 +216,7 @@ async fn hints_alone_tell_another_process_what_is_visible() {
     let world = World::new(EventLog::in_memory());
     // Without a database to ask, only the hints are left.
     nowhere.pool.close().await;
-    let elsewhere = scaledtest_projections::Positions::new(nowhere.pool.clone());
+    let elsewhere = Positions::new(nowhere.pool.clone());
     let cancel = tokio_util::sync::CancellationToken::new();
     let listening = tokio::spawn(elsewhere.clone().listen(world.log.clone(), cancel.clone()));
     let reading = Reading::start(&database.pool, &world.log);
@@ -231,6 +231,25 @@ async fn hints_alone_tell_another_process_what_is_visible() {
     cancel.cancel();
     listening.await.unwrap();
     reading.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_projection_is_known_to_have_passed_is_no_lag() {
+    let database = database().await;
+    let world = World::new(EventLog::in_memory());
+    let reading = Reading::start(&database.pool, &world.log);
+    reading.wait(world.people().await).await;
+    reading.stop().await;
+    let last = world.upload(&Spec::new("later", passed(1))).await;
+    let known = Positions::new(database.pool.clone());
+    let lag = async |name: &str| {
+        let all = status(&database.pool, &world.log, &known).await.unwrap();
+        all.iter().find(|one| one.name == name).unwrap().lag
+    };
+    assert!(lag("access").await > 0, "the database has not heard of it");
+    known.advance("access", last);
+    assert_eq!(lag("access").await, 0);
+    assert!(lag("reports").await > 0);
 }
 
 #[tokio::test]
@@ -251,7 +270,7 @@ async fn a_backlog_of_many_reports_is_caught_up_with_in_order() {
 #[tokio::test]
 async fn waiting_for_what_does_not_come_ends_in_time() {
     let database = database().await;
-    let positions = scaledtest_projections::Positions::new(database.pool.clone());
+    let positions = Positions::new(database.pool.clone());
     let position = scaledtest_domain::Position { epoch: 1, n: 1 };
     assert!(!positions.wait(&["reports"], position, Duration::from_millis(50)).await);
     positions.advance("reports", position);

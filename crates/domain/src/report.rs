@@ -316,6 +316,37 @@ struct ChunkIn {
     results: Vec<TestResult>,
 }
 
+impl TestResult {
+    /// Bytes of all of its texts, beside the additional data.
+    pub fn text_bytes(&self) -> usize {
+        let variant = [&self.variant.browser, &self.variant.device, &self.variant.os];
+        let own = [&self.message, &self.trace, &self.snippet, &self.stdout, &self.stderr];
+        let words = [&self.file_path, &self.raw_status];
+        let lists = self.suite.iter().chain(&self.tags).map(String::len).sum::<usize>();
+        let steps = self.steps.iter().map(|step| step.name.len()).sum::<usize>();
+        let attempts = self.attempts.iter().map(Attempt::text_bytes).sum::<usize>();
+        let attachments = self.attachments.iter().map(Attachment::text_bytes).sum::<usize>();
+        let texts = variant.into_iter().chain(own).chain(words).flatten().map(String::len).sum::<usize>();
+        self.name.len() + lists + steps + attempts + attachments + texts
+    }
+}
+
+impl Attempt {
+    /// Bytes of all of its texts.
+    pub fn text_bytes(&self) -> usize {
+        let texts = [&self.message, &self.trace, &self.snippet, &self.stdout, &self.stderr];
+        texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + self.attachments.iter().map(Attachment::text_bytes).sum::<usize>()
+    }
+}
+
+impl Attachment {
+    /// Bytes of all of its texts.
+    pub fn text_bytes(&self) -> usize {
+        self.name.len() + self.content_type.len() + self.path.len()
+    }
+}
+
 /// Results on their way to becoming a chunk of the log: each is written as it comes, so that the size is known exactly.
 #[derive(Debug, Default)]
 pub struct Chunk {

@@ -6,12 +6,14 @@ use crate::{
     },
     config::Config,
     http::error::ApiError,
+    ingest,
     live::Live,
     rate_limit::RateLimits,
+    remembered::Remembered,
     secrets::Secrets,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use scaledtest_domain::{Clock, ProjectId};
+use scaledtest_domain::{Clock, ProjectId, TeamId};
 use scaledtest_effects::Nudges;
 use scaledtest_eventlog::EventLog;
 use scaledtest_projections::{Fresh, Positions, history::queries::Recent};
@@ -66,6 +68,8 @@ pub struct App {
     pub uploads: Turns,
     /// Projects that need not be created any more.
     pub known_projects: KnownProjects,
+    /// What teams have chosen for their uploads.
+    pub(crate) upload_settings: Remembered<TeamId, ingest::Settings>,
     /// Cancelled when the server shuts down: long-lived answers end then.
     pub closing: CancellationToken,
     /// Signs and checks access tokens.
@@ -116,6 +120,7 @@ impl App {
             bodies: Turns::new(BODIES, UPLOAD_TURN),
             uploads: Turns::new(PARSERS, UPLOAD_TURN),
             known_projects: KnownProjects::new(log.clone()),
+            upload_settings: Remembered::default(),
             metrics: crate::metrics::install(),
             fresh: None,
             recent: Recent::default(),

@@ -11,4 +11,5 @@ pub mod live;
 pub mod mail;
 pub mod metrics;
 pub mod rate_limit;
+mod remembered;
 pub mod secrets;

@@ -478,14 +478,18 @@ pub async fn eventually<F: Future<Output = bool>>(mut so: impl FnMut() -> F) -> 
 }
 
 pub async fn state(pool: &PgPool, log: &EventLog, name: &str) -> (State, Option<String>, Option<u64>) {
-    let all = status(pool, log).await.unwrap();
+    let all = status(pool, log, &Positions::new(pool.clone())).await.unwrap();
     let one = all.into_iter().find(|projection| projection.name == name).unwrap();
     (one.state, one.error, one.halted_at)
 }
 
 pub async fn halted(pool: &PgPool, log: &EventLog, name: &str) -> bool {
     eventually(|| async {
-        status(pool, log).await.unwrap().iter().any(|one| one.name == name && one.state == State::Halted)
+        status(pool, log, &Positions::new(pool.clone()))
+            .await
+            .unwrap()
+            .iter()
+            .any(|one| one.name == name && one.state == State::Halted)
     })
     .await
 }

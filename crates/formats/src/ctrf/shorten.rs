@@ -1,7 +1,7 @@
 //! A result has to fit into one message of the log, however large all of its parts together are.
 
 use crate::cut;
-use scaledtest_domain::report::{Attachment, Attempt, TestResult};
+use scaledtest_domain::report::{Attachment, TestResult};
 
 /// Bytes of text in one result. What cannot be compressed takes as much in the log, where a message may have 1 MiB.
 const MAX_RESULT: usize = 512 * 1024;
@@ -14,7 +14,7 @@ const LEAST: usize = 128;
 ///
 /// The oldest attempts go first; the result's own message and trace, and what tells who it is, always stay.
 pub(super) fn fit(result: &mut TestResult, extra: usize) -> bool {
-    let mut over = (weight(result) + extra).saturating_sub(MAX_RESULT);
+    let mut over = (result.text_bytes() + extra).saturating_sub(MAX_RESULT);
     if over == 0 {
         return false;
     }
@@ -22,28 +22,6 @@ pub(super) fn fit(result: &mut TestResult, extra: usize) -> bool {
     lists(result, &mut over);
     texts(result, 0, &mut over);
     true
-}
-
-fn weight(result: &TestResult) -> usize {
-    let variant = [&result.variant.browser, &result.variant.device, &result.variant.os];
-    let own = [&result.message, &result.trace, &result.snippet, &result.stdout, &result.stderr];
-    let words = [&result.file_path, &result.raw_status];
-    let lists = result.suite.iter().chain(&result.tags).map(String::len).sum::<usize>();
-    let steps = result.steps.iter().map(|step| step.name.len()).sum::<usize>();
-    let attempts = result.attempts.iter().map(weight_of_attempt).sum::<usize>();
-    let attachments = result.attachments.iter().map(weight_of_attachment).sum::<usize>();
-    let texts = variant.into_iter().chain(own).chain(words).flatten().map(String::len).sum::<usize>();
-    result.name.len() + lists + steps + attempts + attachments + texts
-}
-
-fn weight_of_attempt(attempt: &Attempt) -> usize {
-    let texts = [&attempt.message, &attempt.trace, &attempt.snippet, &attempt.stdout, &attempt.stderr];
-    texts.into_iter().flatten().map(String::len).sum::<usize>()
-        + attempt.attachments.iter().map(weight_of_attachment).sum::<usize>()
-}
-
-fn weight_of_attachment(attachment: &Attachment) -> usize {
-    attachment.name.len() + attachment.content_type.len() + attachment.path.len()
 }
 
 fn texts(result: &mut TestResult, least: usize, over: &mut usize) {
@@ -68,9 +46,9 @@ fn shorten(text: &mut Option<String>, least: usize, over: &mut usize) {
 fn lists(result: &mut TestResult, over: &mut usize) {
     drop_last(&mut result.steps, over, |step| step.name.len());
     for attempt in &mut result.attempts {
-        drop_last(&mut attempt.attachments, over, weight_of_attachment);
+        drop_last(&mut attempt.attachments, over, Attachment::text_bytes);
     }
-    drop_last(&mut result.attachments, over, weight_of_attachment);
+    drop_last(&mut result.attachments, over, Attachment::text_bytes);
 }
 
 fn drop_last<T>(list: &mut Vec<T>, over: &mut usize, weight: impl Fn(&T) -> usize) {

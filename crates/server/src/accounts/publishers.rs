@@ -1,7 +1,7 @@
 //! CI workflows that teams trust, and the short-lived tokens that those get.
 
 use super::sealed::Seal;
-use crate::{app::App, http::error::ApiError, secrets::Secrets};
+use crate::{app::App, http::error::ApiError, remembered::Remembered, secrets::Secrets};
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::{Publisher, publisher};
 use scaledtest_domain::{
@@ -11,18 +11,10 @@ use scaledtest_domain::{
 use scaledtest_eventlog::{CommandMeta, ExecuteError};
 use scaledtest_projections::access::queries as access;
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
 use uuid::Uuid;
 
 /// How long a workflow may upload after it has shown its own token.
 const LIFE: TimeDelta = TimeDelta::minutes(15);
-/// What was read of a rule is trusted this long; removing it elsewhere takes effect after it at the latest.
-const TRUSTED: TimeDelta = TimeDelta::seconds(1);
-/// Rules remembered at once.
-const REMEMBERED: usize = 10_000;
 /// Rules that a team may have.
 const MOST: usize = 100;
 
@@ -30,7 +22,7 @@ const MOST: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Tokens {
     seal: Seal,
-    cache: Mutex<HashMap<PublisherId, (DateTime<Utc>, access::Publisher)>>,
+    rules: Remembered<PublisherId, access::Publisher>,
 }
 
 /// What such a token says.
@@ -42,31 +34,12 @@ struct Claims {
 
 impl Tokens {
     pub fn new(secrets: &Secrets) -> Self {
-        Self { seal: Seal::new(secrets, "scaledtest-upload"), cache: Mutex::default() }
+        Self { seal: Seal::new(secrets, "scaledtest-upload"), rules: Remembered::default() }
     }
 
     /// Whether this looks like one of them.
     pub fn claims(&self, credential: &str) -> bool {
         self.seal.claims(credential)
-    }
-
-    fn forget(&self, publisher: PublisherId) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).remove(&publisher);
-    }
-
-    fn cached(&self, publisher: PublisherId, now: DateTime<Utc>) -> Option<access::Publisher> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back trusts nothing from its future.
-        let trusted = |since: &DateTime<Utc>| (*since..*since + TRUSTED).contains(&now);
-        cache.get(&publisher).filter(|(since, _)| trusted(since)).map(|(_, known)| known.clone())
-    }
-
-    fn remember(&self, since: DateTime<Utc>, publisher: access::Publisher) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= REMEMBERED {
-            cache.clear();
-        }
-        cache.insert(publisher.id, (since, publisher));
     }
 }
 
@@ -86,11 +59,11 @@ pub(crate) async fn look_up(app: &App, token: &str) -> Result<access::Publisher,
     if !holds {
         return Err(ApiError::unauthenticated("token_expired", "the upload token has expired"));
     }
-    let known = match tokens.cached(claims.sub, asked) {
+    let known = match tokens.rules.get(&claims.sub, asked) {
         Some(known) => known,
         None => {
             let known = access::publisher(&app.db, claims.sub).await?.ok_or_else(invalid)?;
-            tokens.remember(asked, known.clone());
+            tokens.rules.put(known.id, asked, known.clone());
             known
         }
     };
@@ -183,7 +156,7 @@ pub async fn remove(
     let removed = app.log.execute::<Publisher>(stream, publisher::Command::Remove { publisher }, &meta).await;
     match removed {
         Ok(executed) => {
-            app.upload_tokens.forget(publisher);
+            app.upload_tokens.rules.forget(publisher, app.clock.now());
             Ok(Some(executed.position))
         }
         Err(ExecuteError::Rejected(publisher::Reject::NotFound)) => Ok(None),

@@ -4,9 +4,10 @@ use super::{digest, sweep};
 use crate::{
     app::App,
     http::error::ApiError,
+    remembered::Remembered,
     secrets::{hex, random},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use scaledtest_commands::{Token, token};
 use scaledtest_domain::{
     Actor, CommandId, ErrorKind, Hash16, Kind, Position, Scope, StreamId, TeamId, TeamRole, TokenId, UserId,
@@ -15,18 +16,11 @@ use scaledtest_domain::{
 use scaledtest_eventlog::CommandMeta;
 use scaledtest_projections::access::queries as access;
 use sqlx::Row;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// How every token begins.
 pub const PREFIX: &str = "sct_";
-/// What was read of a token is trusted this long; revoking elsewhere takes effect after it at the latest.
-const TRUSTED: TimeDelta = TimeDelta::seconds(1);
-/// Tokens remembered at once.
-const REMEMBERED: usize = 10_000;
 
 /// What a valid token stands for at the moment.
 #[derive(Debug, Clone)]
@@ -39,35 +33,8 @@ pub(crate) struct Standing {
     pub role: TeamRole,
 }
 
-/// Tokens seen within the last second, by the hash of the secret, so that a stream of uploads asks once a second.
-#[derive(Debug, Default)]
-pub(crate) struct TokenCache(Mutex<HashMap<[u8; 32], Seen>>);
-
-/// When it was read, and what it was.
-type Seen = (DateTime<Utc>, Standing);
-
-impl TokenCache {
-    fn get(&self, hash: &[u8; 32], now: DateTime<Utc>) -> Option<Standing> {
-        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back trusts nothing from its future.
-        cache
-            .get(hash)
-            .filter(|(since, _)| (*since..*since + TRUSTED).contains(&now))
-            .map(|(_, standing)| standing.clone())
-    }
-
-    fn put(&self, hash: [u8; 32], since: DateTime<Utc>, standing: Standing) {
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= REMEMBERED {
-            cache.clear();
-        }
-        cache.insert(hash, (since, standing));
-    }
-
-    fn forget(&self, token: TokenId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (_, standing)| standing.token != token);
-    }
-}
+/// What secrets stand for, by their hashes.
+pub(crate) type TokenCache = Remembered<[u8; 32], Standing>;
 
 /// What a secret stands for; `None` if it is unknown, revoked, or its creator is no longer in the team.
 pub(crate) async fn look_up(app: &App, secret: &str) -> Result<Option<Standing>, ApiError> {
@@ -262,7 +229,7 @@ pub async fn revoke(
         .bind(team.0)
         .execute(&app.db)
         .await?;
-    app.token_cache.forget(token);
+    app.token_cache.forget_where(app.clock.now(), |standing| standing.token == token);
     if revoked.rows_affected() == 0 {
         // Without a row it may still be in the log: of a database restored from an older backup.
         match access::token(&app.db, token).await? {
@@ -308,9 +275,7 @@ pub(crate) async fn forget_team(app: &App, team: TeamId) -> Result<(), ApiError>
         .bind(team.0)
         .fetch_all(&app.db)
         .await?;
-    for token in removed {
-        app.token_cache.forget(TokenId(token));
-    }
+    app.token_cache.forget_where(app.clock.now(), |standing| removed.contains(&standing.token.0));
     Ok(())
 }
 

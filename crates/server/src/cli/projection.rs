@@ -3,7 +3,7 @@
 use super::stores::{self, Stores};
 use crate::config::ServerArgs;
 use clap::{Args, Subcommand};
-use scaledtest_projections::{self as projections, State};
+use scaledtest_projections::{self as projections, Positions, State};
 use std::io::{self, Write};
 
 /// Looks after the read models
@@ -58,7 +58,7 @@ impl Projection {
 }
 
 async fn show(stores: &Stores) -> anyhow::Result<()> {
-    let statuses = projections::status(&stores.db, &stores.log).await?;
+    let statuses = projections::status(&stores.db, &stores.log, &Positions::new(stores.db.clone())).await?;
     let mut out = io::stdout().lock();
     for projection in statuses {
         let state = match projection.state {

@@ -52,10 +52,17 @@ pub(super) struct New {
     pub diagnostic: Option<Diagnostic>,
 }
 
+impl New {
+    /// One that nothing tells from others.
+    pub fn unnamed() -> Self {
+        Self { report: ReportId::new(), command: CommandId::new(), claim: None, diagnostic: None }
+    }
+}
+
 impl Identity<'_> {
     pub async fn resolve(&self) -> Result<Resolved, ApiError> {
         let team = self.upload.team;
-        let mut new = New { report: ReportId::new(), command: CommandId::new(), claim: None, diagnostic: None };
+        let mut new = New::unnamed();
         if let Some(key) = &self.upload.key {
             let parts: [&[u8]; 3] = [b"upload", team.0.as_bytes(), key.as_bytes()];
             new.report = ReportId::derived(&parts);
@@ -100,14 +107,7 @@ impl Identity<'_> {
     }
 
     fn meta(&self) -> CommandMeta {
-        CommandMeta {
-            command: CommandId::new(),
-            request: None,
-            actor: self.upload.actor,
-            at: self.app.clock.now(),
-            correlation: self.upload.correlation,
-            causation: None,
-        }
+        self.upload.meta(CommandId::new(), self.app.clock.now())
     }
 
     /// Writes down that the key stands for a report that is not its own. Until the report is there, or once it is

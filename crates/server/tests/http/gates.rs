@@ -138,6 +138,24 @@ async fn an_upload_is_judged_by_the_gates_of_its_branch() {
 }
 
 #[tokio::test]
+async fn the_very_next_upload_goes_by_what_was_just_changed() {
+    let world = World::new().await;
+    let is_judged = async || world.send("", &[("adds", "passed")]).await.get("qualityGate").is_some();
+    assert!(!is_judged().await);
+    let gate = world.gate(zero()).await;
+    assert!(is_judged().await, "made");
+    let mut off = zero();
+    off["enabled"] = json!(false);
+    world.put(&gate, off).await.expect(200);
+    assert!(!is_judged().await, "switched off");
+    world.put(&gate, zero()).await.expect(200);
+    assert!(is_judged().await, "switched on");
+    let headers = [("authorization", format!("Bearer {}", world.ada.token))];
+    world.server.call(Method::DELETE, &world.path(&format!("/{gate}")), &headers, None).await.expect(200);
+    assert!(!is_judged().await, "deleted");
+}
+
+#[tokio::test]
 async fn a_run_without_all_its_shards_is_incomplete_until_the_last_comes() {
     let world = World::new().await;
     world.gate(zero()).await;

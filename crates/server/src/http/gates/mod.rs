@@ -15,6 +15,7 @@ use crate::{
         extract::{Caller, Faults, JsonBody, PathId, PathIds, RequestId, after_write, idempotency_key, prefers_async},
         read_models::{Gates, WaitMin},
     },
+    ingest::Settings,
 };
 use axum::{
     Json,
@@ -143,6 +144,7 @@ async fn create_gate(
         return Err(ApiError::new(ErrorKind::Conflict, "gate_deleted", message));
     }
     let written = after_write(&app, made.position, MODELS, prefers_async(&headers)).await;
+    Settings::changed(&app, team);
     let body = dto::Gate::of(gate.0, team.0, definition, made.at, made.at);
     Ok((StatusCode::CREATED, written, Json(body)).into_response())
 }
@@ -186,6 +188,7 @@ async fn update_gate(
     let command = Command::Change { gate: known.id, definition: definition.clone() };
     let changed = execute(&app, team, known.id, command, &caller.meta(&app, &request)).await?;
     let written = after_write(&app, changed.position, MODELS, prefers_async(&headers)).await;
+    Settings::changed(&app, team);
     let updated_at = if changed.events.is_empty() { known.updated_at } else { changed.at };
     let body = dto::Gate::of(known.id.0, team.0, definition, known.created_at, updated_at);
     Ok((written, Json(body)).into_response())
@@ -210,6 +213,7 @@ async fn delete_gate(
     let gate: GateId = gate.parse().map_err(|_| missing())?;
     let deleted = execute(&app, team, gate, Command::Delete { gate }, &caller.meta(&app, &request)).await?;
     let written = after_write(&app, deleted.position, MODELS, prefers_async(&headers)).await;
+    Settings::changed(&app, team);
     Ok((written, Json(MessageBody { message: "quality gate deleted" })).into_response())
 }
 

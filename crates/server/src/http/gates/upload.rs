@@ -12,16 +12,12 @@ pub(in crate::http) async fn of_upload(
     team: TeamId,
     accepted: &Accepted,
     actor: Actor,
-    (has_gate, is_visible): (Result<bool, sqlx::Error>, bool),
+    (has_gate, is_visible): (Option<bool>, bool),
 ) -> (Option<QualityGateAnswer>, Option<Position>) {
     match has_gate {
-        Ok(false) => return (None, None),
-        Ok(true) if is_visible => {}
-        Ok(true) => return (Some(QualityGateAnswer::pending()), None),
-        Err(error) => {
-            tracing::warn!(%error, "the gates of a team cannot be read");
-            return (Some(QualityGateAnswer::pending()), None);
-        }
+        Some(false) => return (None, None),
+        Some(true) if is_visible => {}
+        Some(true) | None => return (Some(QualityGateAnswer::pending()), None),
     }
     let cause = Cause {
         team,

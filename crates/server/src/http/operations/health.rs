@@ -162,7 +162,7 @@ async fn log(app: &App) -> Result<(), String> {
 
 /// Where the projections stand; their gauges are set on the way.
 pub(super) async fn projections(app: &App) -> Result<Vec<ProjectionStatus>, String> {
-    let answer = tokio::time::timeout(PATIENCE, status(&app.db, &app.log)).await;
+    let answer = tokio::time::timeout(PATIENCE, status(&app.db, &app.log, &app.positions)).await;
     match answer {
         Ok(Ok(statuses)) => Ok(statuses),
         Ok(Err(error)) => {

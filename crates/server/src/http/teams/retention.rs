@@ -7,6 +7,7 @@ use crate::{
         error::{ApiError, Detail},
         extract::{Caller, JsonBody, PathId, RequestId},
     },
+    ingest::Settings,
 };
 use axum::{extract::State, http::HeaderMap, response::Response};
 use scaledtest_commands::team::Command;
@@ -50,5 +51,7 @@ pub(super) async fn change_retention(
     })?;
     let command = Command::ChangeRetention { team, days };
     let executed = execute(&app, team, command, &caller.meta(&app, &request)).await?;
-    Ok(answer(&app, &headers, &executed, body).await)
+    let answered = answer(&app, &headers, &executed, body).await;
+    Settings::changed(&app, team);
+    Ok(answered)
 }

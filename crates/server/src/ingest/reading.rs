@@ -1,0 +1,108 @@
+//! The document is read: CPU work, so it has a thread of its own, and calls the log from there.
+
+use super::{Accepted, Upload, identity, packer::Packer, params, spool::Spooled, storing::Storing, unreadable};
+use crate::{app::App, http::error::ApiError};
+use bytes::Bytes;
+use scaledtest_commands::project;
+use scaledtest_domain::{CommandId, Hash16, Kind, ProjectId, ReportId, StreamId, UploadId};
+use scaledtest_formats::{self as formats, Envelope};
+use scaledtest_projections::Fresh;
+use std::{sync::Arc, time::Instant};
+use tokio::{runtime::Handle, task::JoinHandle};
+
+/// The branch that a new project compares with until somebody says otherwise.
+const DEFAULT_BRANCH: &str = "main";
+
+/// An upload whose document is there.
+pub(super) struct Ingestion {
+    pub app: Arc<App>,
+    pub upload: Upload,
+    pub document: Arc<Spooled>,
+    pub handle: Handle,
+}
+
+/// What a document turned out to be.
+pub(super) enum Reading {
+    /// It is in the log already: this is the first answer.
+    Known(Accepted),
+    /// A report whose parts are on their way into the log.
+    New(Box<Storing>),
+}
+
+impl Ingestion {
+    /// Reads it from start to end. What it holds is being stored then.
+    pub fn read(self) -> Result<Reading, ApiError> {
+        let bytes = Arc::clone(&self.document);
+        let (document, envelope) = formats::open(&bytes, formats::Limits::default()).map_err(unreadable)?;
+        let (project, project_name) = self.project(&envelope);
+        let document_id = envelope.meta.document_id.as_deref();
+        // Where nothing depends on it yet it is computed beside the parsing.
+        let hash = (self.upload.key.is_some() || document_id.is_some()).then(|| Hash16::of(&bytes));
+        let new = match hash {
+            None => identity::New::unnamed(),
+            Some(hash) => {
+                let request = params::fingerprint(&self.upload.pairs, hash);
+                let identity =
+                    identity::Identity { app: &self.app, upload: &self.upload, project, document_id, hash, request };
+                match self.handle.block_on(identity.resolve())? {
+                    identity::Resolved::Known(accepted) => return Ok(Reading::Known(accepted)),
+                    identity::Resolved::New(new) => new,
+                }
+            }
+        };
+        self.handle.block_on(self.ensure_project(project, &project_name))?;
+
+        let (id, began) = (UploadId::new(), Instant::now());
+        let raw = self.store_document(new.report, id, hash);
+        let writer = self.app.log.chunk_writer(self.upload.team, new.report, id);
+        let keeps = self.app.fresh.is_some() && bytes.len() <= Fresh::LARGEST;
+        let mut packer = Packer::start(&self.handle, writer, bytes.len(), keeps);
+        let outcome = document.read_tests(&envelope, project, |result| packer.push(result));
+        let packed = packer.end();
+        Ok(Reading::New(Box::new(Storing { ingestion: self, id, began, project, envelope, new, outcome, packed, raw })))
+    }
+
+    /// The project: named by the upload, else by the report's repository, else by its tool.
+    fn project(&self, envelope: &Envelope) -> (ProjectId, String) {
+        let tool = Some(envelope.meta.tool.name.as_str()).filter(|name| !name.is_empty());
+        let name = self
+            .upload
+            .params
+            .project
+            .as_deref()
+            .or(envelope.origin.repository.as_deref())
+            .or(tool)
+            .unwrap_or("default");
+        (ProjectId::derived(&[self.upload.team.0.as_bytes(), name.as_bytes()]), name.to_owned())
+    }
+
+    async fn ensure_project(&self, project: ProjectId, name: &str) -> Result<(), ApiError> {
+        if self.app.known_projects.contains(project) {
+            return Ok(());
+        }
+        let command =
+            project::Command::Create { project, name: name.to_owned(), default_branch: DEFAULT_BRANCH.to_owned() };
+        let meta = self.upload.meta(CommandId::new(), self.app.clock.now());
+        let stream = StreamId::of(self.upload.team, Kind::Project, project);
+        self.app.log.execute::<project::Project>(stream, command, &meta).await.map_err(ApiError::from_execute)?;
+        self.app.known_projects.insert(project);
+        Ok(())
+    }
+
+    /// Keeps the original document, beside the parsing. Gives its hash.
+    fn store_document(
+        &self,
+        report: ReportId,
+        upload: UploadId,
+        hash: Option<Hash16>,
+    ) -> JoinHandle<Result<Hash16, ApiError>> {
+        let document = Arc::clone(&self.document);
+        let (log, team) = (self.app.log.clone(), self.upload.team);
+        let handle = self.handle.clone();
+        self.handle.spawn_blocking(move || {
+            let packed = scaledtest_domain::compress(&document).map_err(|error| ApiError::internal(&error))?;
+            handle.block_on(log.put_raw(team, report, upload, Bytes::from(packed)))?;
+            Ok(hash.unwrap_or_else(|| Hash16::of(&document)))
+        })
+    }
+}

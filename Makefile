@@ -10,9 +10,9 @@ setup: ## Bring what is missing: nats-server and PostgreSQL into .tools/, npm pa
 	@python3 scripts/setup.py
 
 up: build ## Build everything, start it and print the URL
-	@target/release/scaledtest up $(ARGS)
+	@cargo run --quiet --release -p scaledtest-server -- up $(ARGS)
 
-build: ui ## Build the UI and the release binary target/release/scaledtest
+build: ui ## Build the UI and the release binary, target/release/scaledtest
 	@cargo build --release -p scaledtest-server
 
 test: setup-tests ui ## Everything CI checks: lint, Rust and npm tests, browser journeys
@@ -69,4 +69,4 @@ js-tests:
 
 e2e:
 	@cargo build --quiet -p scaledtest-server
-	@npm run --silent e2e
+	@SCALEDTEST_BIN=$${CARGO_TARGET_DIR:-target}/debug/scaledtest npm run --silent e2e

@@ -1,9 +1,17 @@
-//! Results become chunks of the log, on a thread of their own: beside the parser that they come from.
+//! What goes into the log is packed on one thread beside the parser: the original document, then the results as they come.
 
+use super::spool::Spooled;
 use crate::http::error::ApiError;
-use scaledtest_domain::report::{Chunk, TestResult};
-use scaledtest_eventlog::ChunkWriter;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use bytes::Bytes;
+use scaledtest_domain::{
+    Hash16, ReportId, TeamId, UploadId,
+    report::{Chunk, TestResult},
+};
+use scaledtest_eventlog::{ChunkWriter, EventLog, LogError};
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, SyncSender, sync_channel},
+};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 /// Results that are handed over at once.
@@ -22,11 +30,29 @@ pub(super) struct Packer {
 }
 
 /// The packing ended before its time: what [`Packer::end`] gives says why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the packing of an upload stopped before its time")]
 pub(super) struct Stopped;
 
-/// What became of the results.
+/// What is to be packed.
+pub(super) struct Parcel {
+    pub log: EventLog,
+    pub team: TeamId,
+    pub report: ReportId,
+    pub upload: UploadId,
+    pub document: Arc<Spooled>,
+    /// Of the document, if it is known already.
+    pub hash: Option<Hash16>,
+    /// Whether the results are wanted afterwards.
+    pub keeps: bool,
+}
+
+/// What became of it.
 pub(super) struct Packed {
+    /// Of the document.
+    pub hash: Hash16,
+    /// The document, on its way into the log.
+    pub document: JoinHandle<Result<(), LogError>>,
     /// Has sent every chunk; not all may be acknowledged.
     pub writer: ChunkWriter,
     /// For the projections of this process, if they want them.
@@ -34,16 +60,20 @@ pub(super) struct Packed {
 }
 
 impl Packer {
-    /// For a document of so many bytes; `keeps`: whether the results are wanted afterwards.
-    pub fn start(handle: &Handle, writer: ChunkWriter, bytes: usize, keeps: bool) -> Self {
+    pub fn start(handle: &Handle, parcel: Parcel) -> Self {
         let (batches, waiting) = sync_channel(BATCHES);
-        let packing = Packing {
-            handle: handle.clone(),
-            // JSON is mostly somewhat larger than the document.
-            chunk: Chunk::with_capacity(bytes.saturating_add(bytes / 2)),
-            packed: Packed { writer, results: keeps.then(Vec::new) },
-        };
-        let thread = handle.spawn_blocking(move || packing.run(&waiting));
+        let own = handle.clone();
+        let thread = handle.spawn_blocking(move || {
+            let mut packing = Packing::start(own, parcel)?;
+            let ran = packing.run(&waiting);
+            let Packing { handle, packed, .. } = packing;
+            if let Err(error) = ran {
+                // Nothing may arrive after what has been sent is taken back.
+                let _ = handle.block_on(packed.document);
+                return Err(error);
+            }
+            Ok(packed)
+        });
         Self { batch: Vec::with_capacity(BATCH), batch_bytes: 0, batches, thread }
     }
 
@@ -74,7 +104,27 @@ struct Packing {
 }
 
 impl Packing {
-    fn run(mut self, batches: &Receiver<Vec<TestResult>>) -> Result<Packed, ApiError> {
+    /// Packs the document, which will be sent meanwhile.
+    fn start(handle: Handle, parcel: Parcel) -> Result<Self, ApiError> {
+        let Parcel { log, team, report, upload, document, hash, keeps } = parcel;
+        let packed = scaledtest_domain::compress(&document).map_err(|error| ApiError::internal(&error))?;
+        let bytes = document.len();
+        let writer = log.chunk_writer(team, report, upload);
+        let sending = async move { log.put_raw(team, report, upload, Bytes::from(packed)).await };
+        Ok(Self {
+            // JSON is mostly somewhat larger than the document.
+            chunk: Chunk::with_capacity(bytes.saturating_add(bytes / 2)),
+            packed: Packed {
+                document: handle.spawn(sending),
+                hash: hash.unwrap_or_else(|| Hash16::of(&document)),
+                writer,
+                results: keeps.then(Vec::new),
+            },
+            handle,
+        })
+    }
+
+    fn run(&mut self, batches: &Receiver<Vec<TestResult>>) -> Result<(), ApiError> {
         while let Ok(batch) = batches.recv() {
             for result in &batch {
                 self.push(result)?;
@@ -86,7 +136,7 @@ impl Packing {
         if self.chunk.results() > 0 {
             self.send()?;
         }
-        Ok(self.packed)
+        Ok(())
     }
 
     fn push(&mut self, result: &TestResult) -> Result<(), ApiError> {

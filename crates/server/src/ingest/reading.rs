@@ -1,14 +1,20 @@
 //! The document is read: CPU work, so it has a thread of its own, and calls the log from there.
 
-use super::{Accepted, Upload, identity, packer::Packer, params, spool::Spooled, storing::Storing, unreadable};
+use super::{
+    Accepted, Upload, identity,
+    packer::{Packer, Parcel},
+    params,
+    spool::Spooled,
+    storing::Storing,
+    unreadable,
+};
 use crate::{app::App, http::error::ApiError};
-use bytes::Bytes;
 use scaledtest_commands::project;
-use scaledtest_domain::{CommandId, Hash16, Kind, ProjectId, ReportId, StreamId, UploadId};
+use scaledtest_domain::{CommandId, Hash16, Kind, ProjectId, StreamId, UploadId};
 use scaledtest_formats::{self as formats, Envelope};
 use scaledtest_projections::Fresh;
 use std::{sync::Arc, time::Instant};
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::runtime::Handle;
 
 /// The branch that a new project compares with until somebody says otherwise.
 const DEFAULT_BRANCH: &str = "main";
@@ -53,13 +59,19 @@ impl Ingestion {
         self.handle.block_on(self.ensure_project(project, &project_name))?;
 
         let (id, began) = (UploadId::new(), Instant::now());
-        let raw = self.store_document(new.report, id, hash);
-        let writer = self.app.log.chunk_writer(self.upload.team, new.report, id);
-        let keeps = self.app.fresh.is_some() && bytes.len() <= Fresh::LARGEST;
-        let mut packer = Packer::start(&self.handle, writer, bytes.len(), keeps);
+        let parcel = Parcel {
+            log: self.app.log.clone(),
+            team: self.upload.team,
+            report: new.report,
+            upload: id,
+            document: Arc::clone(&bytes),
+            hash,
+            keeps: self.app.fresh.is_some() && bytes.len() <= Fresh::LARGEST,
+        };
+        let mut packer = Packer::start(&self.handle, parcel);
         let outcome = document.read_tests(&envelope, project, |result| packer.push(result));
         let packed = packer.end();
-        Ok(Reading::New(Box::new(Storing { ingestion: self, id, began, project, envelope, new, outcome, packed, raw })))
+        Ok(Reading::New(Box::new(Storing { ingestion: self, id, began, project, envelope, new, outcome, packed })))
     }
 
     /// The project: named by the upload, else by the report's repository, else by its tool.
@@ -87,22 +99,5 @@ impl Ingestion {
         self.app.log.execute::<project::Project>(stream, command, &meta).await.map_err(ApiError::from_execute)?;
         self.app.known_projects.insert(project);
         Ok(())
-    }
-
-    /// Keeps the original document, beside the parsing. Gives its hash.
-    fn store_document(
-        &self,
-        report: ReportId,
-        upload: UploadId,
-        hash: Option<Hash16>,
-    ) -> JoinHandle<Result<Hash16, ApiError>> {
-        let document = Arc::clone(&self.document);
-        let (log, team) = (self.app.log.clone(), self.upload.team);
-        let handle = self.handle.clone();
-        self.handle.spawn_blocking(move || {
-            let packed = scaledtest_domain::compress(&document).map_err(|error| ApiError::internal(&error))?;
-            handle.block_on(log.put_raw(team, report, upload, Bytes::from(packed)))?;
-            Ok(hash.unwrap_or_else(|| Hash16::of(&document)))
-        })
     }
 }

@@ -38,24 +38,20 @@ pub(super) struct Storing {
     /// How the reading ended.
     pub outcome: Result<Outcome, ReadError<Stopped>>,
     pub packed: JoinHandle<Result<Packed, ApiError>>,
-    /// The original document; gives its hash.
-    pub raw: JoinHandle<Result<Hash16, ApiError>>,
 }
 
 impl Storing {
     /// Waits until the parts are durable, then appends the commit. What cannot be stored is taken back.
     pub async fn append(self) -> Result<Accepted, ApiError> {
-        let Self { ingestion, id, began, project, envelope, new, outcome, packed, raw } = self;
+        let Self { ingestion, id, began, project, envelope, new, outcome, packed } = self;
         let bytes = ingestion.document.len();
-        let (stored, hash) = tokio::join!(stored(packed), flat(raw));
+        let stored = stored(packed).await;
         let parts = match outcome {
+            Ok(outcome) => stored.map(|stored| (outcome, stored)),
             Err(ReadError::Format(error)) => Err(unreadable(error)),
-            outcome => stored.and_then(|stored| match outcome {
-                Ok(outcome) => Ok((outcome, stored, hash?)),
-                Err(_) => Err(ApiError::internal(&"the packing of results stopped without a reason")),
-            }),
+            Err(ReadError::Sink(Stopped)) => Err(stored.map_or_else(|error| error, |_| ApiError::internal(&Stopped))),
         };
-        let (outcome, (chunks, results), hash) = match parts {
+        let (outcome, Stored { hash, chunks, results }) = match parts {
             Ok(parts) => parts,
             Err(error) => {
                 ingestion.abandon(&new, id).await;
@@ -85,10 +81,19 @@ struct Parts {
     envelope: Envelope,
 }
 
-/// Waits until every chunk is in the log.
-async fn stored(packed: JoinHandle<Result<Packed, ApiError>>) -> Result<(Chunks, Option<Vec<TestResult>>), ApiError> {
-    let Packed { writer, results } = flat(packed).await?;
-    Ok((writer.finish().await?, results))
+/// What is in the log.
+struct Stored {
+    hash: Hash16,
+    chunks: Chunks,
+    results: Option<Vec<TestResult>>,
+}
+
+/// Waits until the document and every chunk are in the log.
+async fn stored(packed: JoinHandle<Result<Packed, ApiError>>) -> Result<Stored, ApiError> {
+    let Packed { hash, document, writer, results } = flat(packed).await?;
+    let (chunks, document) = tokio::join!(writer.finish(), document);
+    document.map_err(|error| ApiError::internal(&error))??;
+    Ok(Stored { hash, chunks: chunks?, results })
 }
 
 impl Ingestion {

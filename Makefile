@@ -69,4 +69,4 @@ js-tests:
 
 e2e:
 	@cargo build --quiet -p scaledtest-server
-	@SCALEDTEST_BIN=$${CARGO_TARGET_DIR:-target}/debug/scaledtest npm run --silent e2e
+	@SCALEDTEST_BIN=$${SCALEDTEST_BIN:-$${CARGO_TARGET_DIR:-target}/debug/scaledtest} npm run --silent e2e

@@ -64,6 +64,11 @@ impl Positions {
         });
     }
 
+    /// A projection begins to follow from here, whatever was known: a database that lost its last moments stands further back.
+    pub(crate) fn restart(&self, projection: &str, position: Position) {
+        self.sender(projection, |sender| sender.send_replace(position));
+    }
+
     /// The last known position.
     pub fn get(&self, projection: &str) -> Position {
         self.sender(projection, |sender| *sender.borrow())
@@ -125,5 +130,21 @@ impl Positions {
             () = cancel.cancelled() => {}
             () = listening => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn news_of_the_past_is_ignored_unless_a_projection_begins_anew() {
+        let positions = Positions::new(PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").unwrap());
+        let at = |n| Position { epoch: 1, n };
+        positions.advance("reports", at(9));
+        positions.advance("reports", at(5));
+        assert_eq!(positions.get("reports"), at(9));
+        positions.restart("reports", at(5));
+        assert_eq!(positions.get("reports"), at(5));
     }
 }

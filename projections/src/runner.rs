@@ -201,6 +201,7 @@ impl Task {
                 Prepared::Busy => End::Standby,
                 Prepared::Poisoned(poison) => self.halt(conn, poison).await?,
                 Prepared::Ready(checkpoint) => {
+                    self.setup.positions.restart(self.name(), checkpoint.position);
                     self.publish(&checkpoint).await;
                     self.follow(conn, checkpoint).await?
                 }

@@ -25,7 +25,6 @@ use scaledtest_domain::{
     Actor, CommandId, Position, TeamId,
     events::report::{Ingested, Origin},
     report::Diagnostic,
-    retention::Retention,
 };
 use scaledtest_eventlog::CommandMeta;
 use scaledtest_formats as formats;
@@ -50,8 +49,6 @@ pub struct Upload {
     pub pairs: Vec<(String, String)>,
     /// The same, understood.
     pub params: Params,
-    /// How long its results are kept.
-    pub retention: Retention,
 }
 
 impl Upload {
@@ -78,13 +75,14 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<(Accep
     let dir = app.spool_dir();
     let _body = app.bodies.acquire().await?;
     let packed = spool::receive(body, &dir, limits).await?;
+    let retention = Settings::of(app, upload.team).await?.retention;
     let mut coming = app.fresh.as_ref().map(Fresh::announce);
     let slot = app.uploads.acquire().await?;
     let app = Arc::clone(app);
     let handle = tokio::runtime::Handle::current();
     let reading = tokio::task::spawn_blocking(move || {
         let document = spool::inflate(packed, upload.encoding.as_deref(), &dir, limits)?;
-        Ingestion { app, upload, document: Arc::new(document), handle }.read()
+        Ingestion { app, upload, retention, document: Arc::new(document), handle }.read()
     });
     let storing = async move {
         let _slot = slot;
@@ -97,7 +95,8 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<(Accep
         }
         Ok((accepted, coming))
     };
-    // A task of its own: what was begun is finished, whether the client still waits for it or not.
+    // A task of its own: what was begun is finished, whether the client still waits for it or not. (A server that stops breaks
+    // it off; it was never acknowledged.)
     flat(tokio::spawn(storing)).await
 }
 

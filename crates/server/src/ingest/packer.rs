@@ -5,9 +5,10 @@ use crate::http::error::ApiError;
 use bytes::Bytes;
 use scaledtest_domain::{
     Hash16, ReportId, TeamId, UploadId,
-    report::{Chunk, TestResult},
+    report::{Attachment, Attempt, Chunk, Step, TestResult},
 };
 use scaledtest_eventlog::{ChunkWriter, EventLog, LogError};
+use serde_json::{Map, Value};
 use std::sync::{
     Arc,
     mpsc::{Receiver, SyncSender, sync_channel},
@@ -16,8 +17,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 
 /// Results that are handed over at once.
 const BATCH: usize = 128;
-/// As soon as their texts take so many bytes they are handed over, however few they are.
-const BATCH_BYTES: usize = 128 * 1024;
+/// As soon as they take about so many bytes they are handed over, however few they are.
+const BATCH_BYTES: usize = 256 * 1024;
 /// Batches that wait to be packed: with the one at hand and the one being gathered, all that is held.
 const BATCHES: usize = 2;
 
@@ -78,7 +79,7 @@ impl Packer {
     }
 
     pub fn push(&mut self, result: TestResult) -> Result<(), Stopped> {
-        self.batch_bytes += result.text_bytes();
+        self.batch_bytes += weight(&result);
         self.batch.push(result);
         if self.batch.len() < BATCH && self.batch_bytes < BATCH_BYTES {
             return Ok(());
@@ -94,6 +95,29 @@ impl Packer {
         let _ = self.batches.send(self.batch);
         self.thread
     }
+}
+
+/// About the bytes that a result takes in memory: many small parts take far more than their text.
+fn weight(result: &TestResult) -> usize {
+    let attachments = result.attempts.iter().flat_map(|attempt| &attempt.attachments).chain(&result.attachments);
+    let attached: usize = attachments.map(|one| size_of::<Attachment>() + weight_of_map(&one.extra)).sum();
+    let steps: usize = result.steps.iter().map(|step| size_of::<Step>() + weight_of_map(&step.extra)).sum();
+    let attempts = result.attempts.len() * size_of::<Attempt>();
+    size_of::<TestResult>() + result.text_bytes() + attempts + steps + attached + weight_of_map(&result.extra)
+}
+
+fn weight_of_map(map: &Map<String, Value>) -> usize {
+    map.iter().map(|(name, value)| size_of::<String>() + name.len() + weight_of(value)).sum()
+}
+
+fn weight_of(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(weight_of).sum(),
+            Value::Object(values) => weight_of_map(values),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
 }
 
 /// The work of that thread.
@@ -151,5 +175,27 @@ impl Packing {
     fn send(&mut self) -> Result<(), ApiError> {
         let chunk = self.chunk.finish().map_err(|error| ApiError::internal(&error))?;
         self.handle.block_on(self.packed.writer.push(chunk)).map_err(ApiError::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scaledtest_domain::TestId;
+    use serde_json::json;
+
+    fn result(extra: &Value) -> TestResult {
+        let test_id = TestId::derived(&[b"a"]);
+        let result = json!({"test_id": test_id, "name": "a", "status": "passed", "duration_ms": 1, "extra": extra});
+        serde_json::from_value(result).unwrap()
+    }
+
+    #[test]
+    fn many_small_values_weigh_what_they_take() {
+        let plain = weight(&result(&json!({})));
+        let lists = vec![json!([]); 1000];
+        assert!(plain >= size_of::<TestResult>());
+        assert!(weight(&result(&json!({"lists": lists}))) >= plain + 1000 * size_of::<Value>());
+        assert!(weight(&result(&json!({"deep": {"lists": lists}}))) >= plain + 1000 * size_of::<Value>());
     }
 }

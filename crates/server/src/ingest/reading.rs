@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{app::App, http::error::ApiError};
 use scaledtest_commands::project;
-use scaledtest_domain::{CommandId, Hash16, Kind, ProjectId, StreamId, UploadId};
+use scaledtest_domain::{CommandId, Hash16, Kind, ProjectId, StreamId, UploadId, retention::Retention};
 use scaledtest_formats::{self as formats, Envelope};
 use scaledtest_projections::Fresh;
 use std::{sync::Arc, time::Instant};
@@ -23,6 +23,8 @@ const DEFAULT_BRANCH: &str = "main";
 pub(super) struct Ingestion {
     pub app: Arc<App>,
     pub upload: Upload,
+    /// How long its results are kept.
+    pub retention: Retention,
     pub document: Arc<Spooled>,
     pub handle: Handle,
 }

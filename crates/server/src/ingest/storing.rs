@@ -174,7 +174,7 @@ impl Ingestion {
             triage_github_status: params.triage_github_status,
             github: params.github.clone(),
             claim: new.claim,
-            part: Some(Part::of(self.upload.retention, backdated.unwrap_or(now), now)),
+            part: Some(Part::of(self.retention, backdated.unwrap_or(now), now)),
             meta: outcome.meta,
         })
     }

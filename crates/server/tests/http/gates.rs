@@ -2,6 +2,7 @@
 
 use crate::support::{Answer, Person, TestApp};
 use axum::http::Method;
+use chrono::TimeDelta;
 use scaledtest_effects::GateSweep;
 use serde_json::{Value, json};
 
@@ -141,15 +142,23 @@ async fn an_upload_is_judged_by_the_gates_of_its_branch() {
 async fn the_very_next_upload_goes_by_what_was_just_changed() {
     let world = World::new().await;
     let is_judged = async || world.send("", &[("adds", "passed")]).await.get("qualityGate").is_some();
-    assert!(!is_judged().await);
+    // Long enough that the answer to the upload before is remembered.
+    let is_judged_later = async || {
+        world.server.clock.advance(TimeDelta::seconds(2));
+        is_judged().await
+    };
+    assert!(!is_judged_later().await);
     let gate = world.gate(zero()).await;
     assert!(is_judged().await, "made");
+    assert!(is_judged_later().await);
     let mut off = zero();
     off["enabled"] = json!(false);
     world.put(&gate, off).await.expect(200);
     assert!(!is_judged().await, "switched off");
+    assert!(!is_judged_later().await);
     world.put(&gate, zero()).await.expect(200);
     assert!(is_judged().await, "switched on");
+    assert!(is_judged_later().await);
     let headers = [("authorization", format!("Bearer {}", world.ada.token))];
     world.server.call(Method::DELETE, &world.path(&format!("/{gate}")), &headers, None).await.expect(200);
     assert!(!is_judged().await, "deleted");
@@ -227,7 +236,7 @@ async fn a_waived_rule_lets_a_branch_pass_until_it_is_revoked_or_expired() {
     let waivers = world.path(&format!("/{gate}/waivers"));
     let waive = |body: Value| world.server.post(&world.ada.token, &waivers, body);
     let rule = json!({"type": "zero_failures"});
-    let until = (world.server.now() + chrono::TimeDelta::days(3)).to_rfc3339();
+    let until = (world.server.now() + TimeDelta::days(3)).to_rfc3339();
     let body = json!({"rule": rule, "branch": "main", "reason": " the provider is down ", "expires_at": until});
     let made = waive(body.clone()).await.expect(201);
     assert_eq!((&made["reason"], &made["active"]), (&json!("the provider is down"), &json!(true)), "{made}");
@@ -281,7 +290,7 @@ async fn a_waiver_for_a_run_counts_when_the_gate_is_evaluated_again() {
     assert_eq!((&before[0]["passed"], &before[0]["gate_name"]), (&json!(false), &json!("Green")), "{before}");
     let body = json!({"rule": before[0]["details"][0]["rule"], "run_id": run, "reason": "a hotfix"});
     let made = world.server.post(&world.ada.token, &world.path(&format!("/{gate}/waivers")), body).await.expect(201);
-    let usual = world.server.now() + chrono::TimeDelta::days(14);
+    let usual = world.server.now() + TimeDelta::days(14);
     assert_eq!(made["expires_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(), usual);
     let again = world.path(&format!("/{gate}/evaluate"));
     let again = world.server.post(&world.ada.token, &again, json!({"report_id": failed["id"]})).await.expect(200);
@@ -304,7 +313,7 @@ async fn a_waiver_says_what_is_wrong_with_it_and_only_maintainers_make_one() {
     let refused = refused.refused(400, "invalid_gate");
     let fields: Vec<_> = refused["details"].as_array().unwrap().iter().map(|one| one["field"].clone()).collect();
     assert_eq!(json!(fields), json!(["reason", "run_id", "expires_at", "rule.type"]), "{refused}");
-    let late = (world.server.now() + chrono::TimeDelta::days(91)).to_rfc3339();
+    let late = (world.server.now() + TimeDelta::days(91)).to_rfc3339();
     let well = json!({"rule": rule, "branch": "main", "reason": "r"});
     let with = |name: &str, value: Value| {
         let mut body = well.clone();

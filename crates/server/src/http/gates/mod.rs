@@ -143,8 +143,8 @@ async fn create_gate(
         let message = "the gate of this idempotency key was deleted; use a new key for a new gate";
         return Err(ApiError::new(ErrorKind::Conflict, "gate_deleted", message));
     }
-    let written = after_write(&app, made.position, MODELS, prefers_async(&headers)).await;
     Settings::changed(&app, team);
+    let written = after_write(&app, made.position, MODELS, prefers_async(&headers)).await;
     let body = dto::Gate::of(gate.0, team.0, definition, made.at, made.at);
     Ok((StatusCode::CREATED, written, Json(body)).into_response())
 }
@@ -187,8 +187,8 @@ async fn update_gate(
     let known = find(&app, team, &gate).await?;
     let command = Command::Change { gate: known.id, definition: definition.clone() };
     let changed = execute(&app, team, known.id, command, &caller.meta(&app, &request)).await?;
-    let written = after_write(&app, changed.position, MODELS, prefers_async(&headers)).await;
     Settings::changed(&app, team);
+    let written = after_write(&app, changed.position, MODELS, prefers_async(&headers)).await;
     let updated_at = if changed.events.is_empty() { known.updated_at } else { changed.at };
     let body = dto::Gate::of(known.id.0, team.0, definition, known.created_at, updated_at);
     Ok((written, Json(body)).into_response())
@@ -212,8 +212,8 @@ async fn delete_gate(
     let team = maintainer(&caller, &team)?;
     let gate: GateId = gate.parse().map_err(|_| missing())?;
     let deleted = execute(&app, team, gate, Command::Delete { gate }, &caller.meta(&app, &request)).await?;
-    let written = after_write(&app, deleted.position, MODELS, prefers_async(&headers)).await;
     Settings::changed(&app, team);
+    let written = after_write(&app, deleted.position, MODELS, prefers_async(&headers)).await;
     Ok((written, Json(MessageBody { message: "quality gate deleted" })).into_response())
 }
 

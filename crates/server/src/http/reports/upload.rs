@@ -72,7 +72,6 @@ pub(super) async fn upload_report(
         pairs.push(("project".to_owned(), project.to_owned()));
     }
     let params = Params::parse(&pairs)?;
-    let settings = Settings::of(&app, team).await?;
     let (triage, execution) = (params.triage_github_status, params.execution_text.clone());
     let upload = Upload {
         team,
@@ -82,16 +81,16 @@ pub(super) async fn upload_report(
         encoding: headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).map(str::to_owned),
         pairs,
         params,
-        retention: settings.retention,
     };
     let (accepted, _coming) = ingest(&app, upload, body).await?;
+    // The report is taken in whether this can be read or not.
+    let has_gate = Settings::of(&app, team).await.ok().and_then(|settings| settings.has_gate);
     let prefer_async = prefers_async(&headers);
     let shown = ["reports", "history", "quarantine", "issues", "gates"];
     let mut written = after_write(&app, accepted.position, &shown, prefer_async).await;
     let mut answer = answer(&app, &accepted);
     let is_visible = !prefer_async && !written.contains_key(ST_PROJECTION);
-    let (gate, evaluated) =
-        gates::of_upload(&app, team, &accepted, caller.actor, (settings.has_gate, is_visible)).await;
+    let (gate, evaluated) = gates::of_upload(&app, team, &accepted, caller.actor, (has_gate, is_visible)).await;
     answer.quality_gate = gate;
     if let Some(evaluated) = evaluated {
         written = after_write(&app, evaluated, &["gates"], false).await;

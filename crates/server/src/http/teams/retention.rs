@@ -51,7 +51,6 @@ pub(super) async fn change_retention(
     })?;
     let command = Command::ChangeRetention { team, days };
     let executed = execute(&app, team, command, &caller.meta(&app, &request)).await?;
-    let answered = answer(&app, &headers, &executed, body).await;
     Settings::changed(&app, team);
-    Ok(answered)
+    Ok(answer(&app, &headers, &executed, body).await)
 }

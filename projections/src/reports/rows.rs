@@ -8,6 +8,7 @@ use scaledtest_domain::{
     report::{Attempt, Status, TestResult},
     retention::Part,
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Copies results into a table (or a partition of it); [`write_result`] writes such rows.
@@ -75,12 +76,11 @@ pub fn status_of(number: i16) -> Status {
 /// The id of what a result has in common with the same test's in other runs: SHA-256 over its length-prefixed parts, cut to
 /// a version 8 UUID. The test's identity is one of them, so nothing is shared between projects.
 pub fn case_id(result: &TestResult) -> Uuid {
-    // One long text is hashed faster than many short ones.
-    let mut bytes = Vec::with_capacity(256);
+    let mut hash = Sha256::new();
     let mut part = |part: Option<&str>| {
         // An absent part is told from an empty one.
-        bytes.extend_from_slice(&part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part.unwrap_or_default().as_bytes());
+        hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+        hash.update(part.unwrap_or_default());
     };
     part(Some(&result.name));
     part(result.file_path.as_deref());
@@ -90,8 +90,8 @@ pub fn case_id(result: &TestResult) -> Uuid {
     result.suite.iter().for_each(|word| part(Some(word)));
     part(None);
     result.tags.iter().for_each(|word| part(Some(word)));
-    bytes.extend_from_slice(result.test_id.0.as_bytes());
-    Uuid::new_v8(Hash16::of(&bytes).0)
+    hash.update(result.test_id.0);
+    Uuid::new_v8(Hash16::from_digest(&hash.finalize()).0)
 }
 
 /// One row of `test_case`, with the id that [`case_id`] gives.

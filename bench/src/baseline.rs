@@ -2,6 +2,7 @@
 
 use crate::generate;
 use anyhow::Context;
+use bytes::Bytes;
 use scaledtest_domain::{ProjectId, report::TestResult, retention::Part};
 use scaledtest_formats as formats;
 use scaledtest_projections::{
@@ -14,6 +15,7 @@ use scaledtest_projections::{
 };
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Rows in one transaction.
 const ROWS: usize = 5_000;
@@ -64,47 +66,77 @@ fn results(count: usize) -> anyhow::Result<Vec<TestResult>> {
     Ok(results)
 }
 
-/// A bare client that publishes messages like those of one upload: chunks, then the commit that names them.
+/// Where they are put, as the product does it: documents, results, commits.
+const STREAMS: [&str; 3] = ["bench_documents", "bench_results", "bench_commits"];
+
+/// The messages of one upload.
+pub struct Messages {
+    /// The document: its only piece, and what the bucket knows of it.
+    pub document: [Bytes; 2],
+    /// The results.
+    pub chunks: Vec<Bytes>,
+    /// The commit that names them.
+    pub commit: Bytes,
+}
+
+/// A bare client that publishes messages like those of one upload: its parts, then the commit.
 pub struct Bare {
     jetstream: async_nats::jetstream::Context,
     rounds: usize,
 }
 
 impl Bare {
-    /// Connects, and makes a stream of its own.
+    /// Connects, and makes streams of its own.
     pub async fn connect(nats_url: &str) -> anyhow::Result<Self> {
         let address: async_nats::ServerAddr = nats_url.parse()?;
         let (user, password) = (address.username().context("a user")?, address.password().context("a password")?);
         let options = async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
         let jetstream = async_nats::jetstream::new(options.connect(nats_url).await?);
-        let stream = async_nats::jetstream::stream::Config {
-            name: "BENCH".to_owned(),
-            subjects: vec!["bench.>".to_owned()],
-            ..Default::default()
-        };
-        jetstream.create_stream(stream).await?;
+        for name in STREAMS {
+            let stream = async_nats::jetstream::stream::Config {
+                name: name.to_owned(),
+                subjects: vec![format!("{name}.*")],
+                ..Default::default()
+            };
+            jetstream.create_stream(stream).await?;
+        }
         Ok(Self { jetstream, rounds: 0 })
     }
 
+    /// The messages that hold an upload's document, which is a small one and the newest in the log.
+    pub async fn document(&self, upload: Uuid) -> anyhow::Result<[Bytes; 2]> {
+        let bucket = self.jetstream.get_stream("OBJ_raw").await?;
+        let piece = bucket.get_last_raw_message_by_subject(&format!("$O.raw.C.{}", upload.simple())).await?;
+        let info = bucket.get_last_raw_message_by_subject("$O.raw.M.>").await?;
+        let pieces = serde_json::from_slice::<serde_json::Value>(&info.payload)?["chunks"].as_u64();
+        anyhow::ensure!(pieces == Some(1), "the document is in {pieces:?} pieces");
+        Ok([piece.payload, info.payload])
+    }
+
     /// How long it takes until the last message is acknowledged.
-    pub async fn publish(&mut self, chunks: &[Vec<u8>], commit: &[u8]) -> anyhow::Result<Duration> {
+    pub async fn publish(&mut self, messages: &Messages) -> anyhow::Result<Duration> {
         self.rounds += 1;
         let started = Instant::now();
-        let mut acks = Vec::with_capacity(chunks.len());
-        for chunk in chunks {
-            acks.push(self.jetstream.publish(format!("bench.res.{}", self.rounds), chunk.clone().into()).await?);
+        let [documents, results, commits] = STREAMS.map(|name| format!("{name}.{}", self.rounds));
+        let mut acks = Vec::with_capacity(2 + messages.chunks.len());
+        for part in &messages.document {
+            acks.push(self.jetstream.publish(documents.clone(), part.clone()).await?);
+        }
+        for chunk in &messages.chunks {
+            acks.push(self.jetstream.publish(results.clone(), chunk.clone()).await?);
         }
         for ack in acks {
             ack.await?;
         }
-        let commit = commit.to_vec().into();
-        self.jetstream.publish(format!("bench.ev.{}", self.rounds), commit).await?.await?;
+        self.jetstream.publish(commits, messages.commit.clone()).await?.await?;
         Ok(started.elapsed())
     }
 
-    /// Takes its stream away.
+    /// Takes its streams away.
     pub async fn close(self) -> anyhow::Result<()> {
-        self.jetstream.delete_stream("BENCH").await?;
+        for name in STREAMS {
+            self.jetstream.delete_stream(name).await?;
+        }
         Ok(())
     }
 }

@@ -2,7 +2,11 @@
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 /// Signed up, with an API token.
 #[derive(Clone)]
@@ -57,6 +61,23 @@ impl Client {
         Ok(answer["id"].as_str().context("no id")?.to_owned())
     }
 
+    /// A connection of its own for uploads of this report that ask for the durable acknowledgement.
+    pub fn wire(&self, body: &[u8]) -> anyhow::Result<Wire> {
+        let host = self.url.strip_prefix("http://").context("an address without TLS")?;
+        let stream = TcpStream::connect(host)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let mut request = format!(
+            "POST /api/v1/reports HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\nprefer: respond-async\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.token,
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        Ok(Wire { stream: BufReader::new(stream), request })
+    }
+
     /// Uploads a report of another day.
     pub async fn upload_at(&self, body: bytes::Bytes, at: chrono::DateTime<chrono::Utc>) -> anyhow::Result<()> {
         let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
@@ -105,6 +126,30 @@ impl Client {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         anyhow::bail!("the report isn't visible after {limit:?}")
+    }
+}
+
+/// HTTP without a client: what a full one does between its threads takes a quarter of what is measured here.
+pub struct Wire {
+    stream: BufReader<TcpStream>,
+    request: Vec<u8>,
+}
+
+impl Wire {
+    /// Uploads the report. How long it took until it was acknowledged.
+    pub fn upload(&mut self) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        self.stream.get_mut().write_all(&self.request)?;
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            ensure!(self.stream.read_line(&mut head)? > 0, "the connection ended after {head}");
+        }
+        let took = started.elapsed();
+        ensure!(head.starts_with("HTTP/1.1 202 "), "upload answered {head}");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.context("no length")?.parse()?];
+        self.stream.read_exact(&mut body)?;
+        Ok(took)
     }
 }
 

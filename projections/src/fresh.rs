@@ -10,11 +10,13 @@ use tokio::sync::watch;
 
 /// Bytes of documents whose results are kept, at most.
 const CAPACITY: usize = 8 * 1024 * 1024;
+/// Results of one document that are kept, at most: each takes half a KiB, however little it says.
+const MOST: usize = 10_000;
 /// The results of one upload.
 #[derive(Debug)]
 pub struct FreshResults {
-    /// In the order of the report.
-    pub list: Vec<TestResult>,
+    /// In the order of the report, some at a time.
+    pub parts: Vec<Vec<TestResult>>,
     /// Bytes of the document that they come from: about what they take.
     pub bytes: usize,
 }
@@ -90,7 +92,12 @@ impl Default for Fresh {
 
 impl Fresh {
     /// Bytes of a document whose results are kept, at most. Those of larger ones are read back, a chunk at a time.
-    pub const LARGEST: usize = 2 * 1024 * 1024;
+    const LARGEST: usize = 2 * 1024 * 1024;
+
+    /// Whether the results of a document of so many bytes and tests are kept: a test may be written in two bytes.
+    pub fn keeps(bytes: usize, tests: usize) -> bool {
+        bytes <= Self::LARGEST && tests <= MOST
+    }
 
     fn for_takers(takers: usize) -> Self {
         Self { kept: Arc::default(), way: watch::Sender::default(), takers }
@@ -120,7 +127,7 @@ impl Fresh {
 
     /// Keeps the results of an upload whose chunks are in the log.
     pub fn insert(&self, upload: UploadId, chunks: Chunks, results: FreshResults) {
-        if results.list.is_empty() || results.bytes > Self::LARGEST {
+        if results.parts.is_empty() || results.bytes > Self::LARGEST {
             return;
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +162,7 @@ mod tests {
 
     fn results(bytes: usize) -> FreshResults {
         let result = json!({"test_id": TestId::derived(&[b"a"]), "name": "a", "status": "passed", "duration_ms": 1});
-        FreshResults { list: vec![serde_json::from_value(result).unwrap()], bytes }
+        FreshResults { parts: vec![vec![serde_json::from_value(result).unwrap()]], bytes }
     }
 
     fn chunks(last: u64) -> Chunks {

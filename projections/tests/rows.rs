@@ -274,8 +274,8 @@ fn fresh(items: &[Item]) -> Vec<Item> {
     let mut items = items.to_vec();
     for item in &mut items {
         if let Body::Chunks(chunks) = &item.body {
-            let list = chunks.iter().flat_map(|chunk| decode_chunk(chunk).unwrap()).collect();
-            item.body = Body::Fresh(Arc::new(FreshResults { list, bytes: 1 }));
+            let parts = chunks.iter().map(|chunk| decode_chunk(chunk).unwrap()).collect();
+            item.body = Body::Fresh(Arc::new(FreshResults { parts, bytes: 1 }));
         }
     }
     items

@@ -1,13 +1,10 @@
 //! The envelope: one commit = one command's events = one message in the log.
 
-use crate::{CommandId, CommitId, Event, Kind, PublisherId, StreamId, TeamId, TokenId, UserId};
+use crate::{CommandId, CommitId, Event, Kind, PublisherId, StreamId, TeamId, TokenId, UserId, compress, decompress};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-};
+use std::fmt;
 use uuid::Uuid;
 
 /// Who did it. Ids only: names and addresses never enter the log.
@@ -212,64 +209,5 @@ impl Commit {
     /// The envelope version to write into [`Commit::v`].
     pub const fn envelope_version() -> u32 {
         ENVELOPE
-    }
-}
-
-/// zstd at level 1: what commits, chunks and documents are compressed with. It stands on the path of every upload; level 3
-/// is slower, and did not make a 500-test report smaller.
-///
-/// # Errors
-/// When zstd cannot allocate.
-pub fn compress(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let mut compressor = COMPRESSORS.take(|| zstd::bulk::Compressor::new(LEVEL)).map_err(failed)?;
-    let packed = compressor.compress(bytes).map_err(failed);
-    COMPRESSORS.give_back(compressor);
-    packed
-}
-
-/// Undoes [`compress`], refusing to inflate to more than `limit` bytes.
-///
-/// # Errors
-/// When it is not zstd or would be larger than `limit`.
-pub fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
-    let capacity = zstd::zstd_safe::get_frame_content_size(bytes)
-        .ok()
-        .flatten()
-        .and_then(|size| usize::try_from(size).ok())
-        .map_or(limit, |size| size.min(limit));
-    let mut decompressor = DECOMPRESSORS.take(zstd::bulk::Decompressor::new).map_err(failed)?;
-    let unpacked = decompressor.decompress(bytes, capacity).map_err(failed);
-    DECOMPRESSORS.give_back(decompressor);
-    unpacked
-}
-
-fn failed(error: std::io::Error) -> DecodeError {
-    DecodeError::Compression(error.to_string())
-}
-
-/// What [`compress`] uses.
-const LEVEL: i32 = 1;
-
-// Making a context costs more than compressing a chunk, so some are kept; one per thread would be many megabytes.
-static COMPRESSORS: Pool<zstd::bulk::Compressor<'static>> = Pool(Mutex::new(Vec::new()));
-static DECOMPRESSORS: Pool<zstd::bulk::Decompressor<'static>> = Pool(Mutex::new(Vec::new()));
-
-/// Contexts waiting to be used again.
-struct Pool<T>(Mutex<Vec<T>>);
-
-impl<T> Pool<T> {
-    /// Kept, at most; more work at once makes its own.
-    const KEPT: usize = 4;
-
-    fn take(&self, make: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.map_or_else(make, Ok)
-    }
-
-    fn give_back(&self, context: T) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < Self::KEPT {
-            kept.push(context);
-        }
     }
 }

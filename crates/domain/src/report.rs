@@ -4,6 +4,7 @@ use crate::{DecodeError, TestId, compress, decompress};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::{iter::Sum, ops::AddAssign};
 
 /// Results in one chunk, at most.
 pub const CHUNK_RESULTS: usize = 500;
@@ -245,6 +246,27 @@ impl Counts {
     }
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.tests += other.tests;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.pending += other.pending;
+        self.other += other.other;
+        self.flaky += other.flaky;
+    }
+}
+
+impl Sum for Counts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
 /// The tool that ran the tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
@@ -347,20 +369,20 @@ impl Attachment {
     }
 }
 
+/// Bytes of JSON that are compressed at once, so that little is left to do when the last result comes.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Results on their way to becoming a chunk of the log: each is written as it comes, so that the size is known exactly.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    json: Vec<u8>,
     results: usize,
+    /// Compressed already: `packed_from` bytes of JSON.
+    packed: Vec<u8>,
+    packed_from: usize,
+    json: Vec<u8>,
 }
 
 impl Chunk {
-    /// With room for so many bytes of JSON.
-    pub fn with_capacity(bytes: usize) -> Self {
-        // The result that does not fit any more is written as well, before it is taken back.
-        Self { json: Vec::with_capacity(bytes.min(CHUNK_BYTES + 4 * 1024)), results: 0 }
-    }
-
     /// How many results it holds.
     pub fn results(&self) -> usize {
         self.results
@@ -370,14 +392,17 @@ impl Chunk {
     /// except for a single larger one. Tells whether it was added.
     ///
     /// # Errors
-    /// When serialising fails, which well-formed results cannot make happen.
+    /// When serialising or compressing fails, which well-formed results cannot make happen.
     pub fn push(&mut self, result: &TestResult) -> Result<bool, DecodeError> {
         let before = self.json.len();
         self.append(result)?;
-        let fits = self.results <= CHUNK_RESULTS && (self.json.len() <= CHUNK_BYTES || self.results == 1);
+        let bytes = self.packed_from + self.json.len();
+        let fits = self.results <= CHUNK_RESULTS && (bytes <= CHUNK_BYTES || self.results == 1);
         if !fits {
             self.json.truncate(before);
             self.results -= 1;
+        } else if self.json.len() >= PIECE_BYTES {
+            self.pack()?;
         }
         Ok(fits)
     }
@@ -396,6 +421,13 @@ impl Chunk {
         self.json.extend_from_slice(format!("{{\"v\":{CHUNK_VERSION},\"results\":[").as_bytes());
     }
 
+    fn pack(&mut self) -> Result<(), DecodeError> {
+        self.packed.append(&mut compress(&self.json)?);
+        self.packed_from += self.json.len();
+        self.json.clear();
+        Ok(())
+    }
+
     /// The message: JSON, zstd. The chunk is empty then, and keeps its room.
     ///
     /// # Errors
@@ -405,10 +437,9 @@ impl Chunk {
             self.open();
         }
         self.json.extend_from_slice(b"]}");
-        let packed = compress(&self.json);
-        self.json.clear();
-        self.results = 0;
-        packed
+        self.pack()?;
+        (self.results, self.packed_from) = (0, 0);
+        Ok(std::mem::take(&mut self.packed))
     }
 }
 

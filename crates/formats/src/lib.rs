@@ -1,7 +1,8 @@
 //! Test report formats, read as real tools write them, into the one normalised report of [`scaledtest_domain::report`].
 //!
-//! Two passes over the same bytes, so that memory stays bounded however many tests there are: [`open`] refuses what
-//! is no report and reads everything but the tests, [`Document::read_tests`] hands them out one by one.
+//! Two passes over the same bytes, so that a test takes no more memory than its place in them: [`open`] refuses what
+//! is no report and reads everything but the tests, [`Document::read_tests`] hands them out one by one. Several threads may
+//! read parts of them: [`Document::read_part`].
 //! Pure: no I/O, no clock.
 
 mod clean;
@@ -13,6 +14,7 @@ mod loose;
 mod notes;
 
 use chrono::{DateTime, Utc};
+pub use ctrf::Tally;
 pub use ctrf::Writer;
 use detect::Format;
 pub use error::{FormatError, ReadError};
@@ -22,7 +24,7 @@ use scaledtest_domain::{
     events::report::Origin,
     report::{Counts, Diagnostic, ReportMeta, TestResult},
 };
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 /// What a document may hold at most.
 #[derive(Debug, Clone, Copy)]
@@ -41,11 +43,13 @@ impl Default for Limits {
 
 /// A document that [`open`] has found readable.
 #[derive(Debug)]
-pub struct Document<'a> {
-    /// As it came, or a cleaned copy if that was no strict JSON.
-    text: Cow<'a, str>,
-    /// The list of tests with its brackets; empty if there are none.
-    tests: Range<usize>,
+pub struct Document<B> {
+    /// As it came.
+    bytes: B,
+    /// The same, cleaned, if that was no strict JSON.
+    cleaned: Option<String>,
+    /// Where each test stands.
+    tests: Vec<Range<usize>>,
     format: Format,
 }
 
@@ -83,13 +87,20 @@ pub struct Outcome {
 ///
 /// # Errors
 /// When it cannot be taken in: see [`error`] for the reasons.
-pub fn open(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
-    match detect::detect(bytes)? {
-        Format::Ctrf => ctrf::open(bytes, limits),
-    }
+pub fn open<B: AsRef<[u8]>>(bytes: B, limits: Limits) -> Result<(Document<B>, Envelope), FormatError> {
+    let format = detect::detect(bytes.as_ref())?;
+    let ctrf::Opened { cleaned, tests, envelope } = match format {
+        Format::Ctrf => ctrf::open(bytes.as_ref(), limits)?,
+    };
+    Ok((Document { bytes, cleaned, tests, format }, envelope))
 }
 
-impl Document<'_> {
+impl<B: AsRef<[u8]>> Document<B> {
+    /// How many tests it lists.
+    pub fn tests(&self) -> usize {
+        self.tests.len()
+    }
+
     /// Reads the tests in their order and gives each to `sink` as soon as it is read.
     ///
     /// # Errors
@@ -101,9 +112,35 @@ impl Document<'_> {
         project: ProjectId,
         sink: impl FnMut(TestResult) -> Result<(), E>,
     ) -> Result<Outcome, ReadError<E>> {
+        self.read_part(envelope, project, 0..self.tests(), sink).map(|tally| envelope.complete(tally))
+    }
+
+    /// The same for some of the tests, by their places in the list. What all parts tell, put together in their order, completes the
+    /// envelope.
+    ///
+    /// # Errors
+    /// As [`Self::read_tests`]; a [`FormatError`] if there are no such tests.
+    pub fn read_part<E>(
+        &self,
+        envelope: &Envelope,
+        project: ProjectId,
+        part: Range<usize>,
+        sink: impl FnMut(TestResult) -> Result<(), E>,
+    ) -> Result<Tally, ReadError<E>> {
+        let bytes = self.cleaned.as_ref().map_or(self.bytes.as_ref(), String::as_bytes);
+        let missing = || FormatError::new(error::UNREADABLE, format!("There are no tests {part:?}."));
+        let tests = self.tests.get(part.clone()).ok_or_else(missing)?.iter();
+        let tests = tests.map(|test| bytes.get(test.clone()).unwrap_or_default());
         match self.format {
-            Format::Ctrf => ctrf::read_tests(&self.text[self.tests.clone()], envelope, project, sink),
+            Format::Ctrf => ctrf::read(tests, part.start, (envelope, project), sink),
         }
+    }
+}
+
+impl Envelope {
+    /// With what the tests tell.
+    pub fn complete(&self, tally: Tally) -> Outcome {
+        ctrf::complete(self, tally)
     }
 }
 

@@ -60,6 +60,12 @@ struct Entry {
     shown: Diagnostic,
 }
 
+impl Entry {
+    fn is(&self, code: Code, place: &'static str, field: &str) -> bool {
+        self.code == code && self.place == place && *self.field == *field
+    }
+}
+
 /// The diagnostics of one report.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notes {
@@ -98,8 +104,7 @@ impl Notes {
         detail: &str,
         path: impl FnOnce() -> String,
     ) {
-        let same = |entry: &Entry| entry.code == code && entry.place == place && *entry.field == *field;
-        if let Some(index) = self.entries.iter().position(same) {
+        if let Some(index) = self.entries.iter().position(|entry| entry.is(code, place, field)) {
             self.entries[index].shown.count += 1;
             self.touched.push(Some(index));
             return;
@@ -120,11 +125,17 @@ impl Notes {
         self.entries.push(Entry { code, place, field: field.into(), shown });
     }
 
-    /// Adds what another part has noted.
+    /// Adds what a later part has noted. Of more than are kept of a part, which ones count as left out depends on the parts.
     pub(crate) fn append(&mut self, other: Self) {
         self.left_out += other.left_out;
         for entry in other.entries {
-            if self.entries.len() < MAX - 1 { self.entries.push(entry) } else { self.left_out += entry.shown.count }
+            if let Some(same) = self.entries.iter_mut().find(|own| own.is(entry.code, entry.place, &entry.field)) {
+                same.shown.count += entry.shown.count;
+            } else if self.entries.len() < MAX - 1 {
+                self.entries.push(entry);
+            } else {
+                self.left_out += entry.shown.count;
+            }
         }
     }
 

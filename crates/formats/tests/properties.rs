@@ -6,7 +6,9 @@ mod common;
 use common::{corpus, take};
 use proptest::prelude::*;
 use scaledtest_domain::report::{decode_chunk, encode_chunk};
+use scaledtest_formats::{Limits, Tally, open};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 
 const TEST: &[&str] = &[
     "name",
@@ -152,6 +154,34 @@ proptest! {
     #[test]
     fn any_value_in_any_field_of_a_test_is_taken(tests in prop::collection::vec(test(), 1..4)) {
         prop_assert!(check(&common::report(json!(tests)))?);
+    }
+
+    /// Also with a byte order mark before it, and with what has to be cleaned first.
+    #[test]
+    fn however_its_tests_are_divided_a_document_says_the_same(
+        tests in prop::collection::vec(test(), 1..6), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        has_mark in any::<bool>(), has_nan in any::<bool>(),
+    ) {
+        let mut tests = tests;
+        if has_nan { tests[0]["odd"] = json!("no number"); }
+        let mut text = common::report(json!(tests)).to_string().replace("\"no number\"", "NaN");
+        if has_mark { text.insert(0, '\u{feff}'); }
+        let whole = take(text.as_bytes()).unwrap();
+        let (document, envelope) = open(text.into_bytes(), Limits::default()).unwrap();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(tests.len() + 1)).chain([0, tests.len()]).collect();
+        cuts.sort_unstable();
+        let (mut tally, mut results) = (Tally::default(), Vec::new());
+        for part in cuts.windows(2) {
+            let sink = |result| {
+                results.push(result);
+                Ok::<_, Infallible>(())
+            };
+            tally.append(document.read_part(&envelope, common::project(), part[0]..part[1], sink).unwrap());
+        }
+        let outcome = envelope.complete(tally);
+        prop_assert_eq!(results, whole.results);
+        prop_assert_eq!((outcome.counts, outcome.meta), (whole.outcome.counts, whole.outcome.meta));
+        prop_assert_eq!(outcome.diagnostics, whole.outcome.diagnostics);
     }
 
     #[test]

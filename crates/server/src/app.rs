@@ -27,7 +27,7 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Uploads that are unpacked and parsed at once; each may keep a core busy.
+/// Uploads that are unpacked and parsed at once; each keeps a core busy, and a second one if it is alone.
 const PARSERS: usize = 4;
 /// Uploads that are received at once.
 const BODIES: usize = 64;
@@ -166,13 +166,14 @@ impl App {
 #[derive(Debug, Clone)]
 pub struct Turns {
     semaphore: Arc<Semaphore>,
+    count: usize,
     patience: Duration,
 }
 
 impl Turns {
     /// `count` at once; a waiting one gives up after `patience`.
     pub fn new(count: usize, patience: Duration) -> Self {
-        Self { semaphore: Arc::new(Semaphore::new(count)), patience }
+        Self { semaphore: Arc::new(Semaphore::new(count)), count, patience }
     }
 
     /// Waits for a turn, which lasts until the permit is dropped.
@@ -186,6 +187,11 @@ impl Turns {
             _ => Err(ApiError::unavailable("busy", "too much to do at the moment; retry in a few seconds")
                 .with_retry_after(5)),
         }
+    }
+
+    /// Whether nobody else has a turn, to be asked by one who has.
+    pub fn is_quiet(&self) -> bool {
+        self.semaphore.available_permits() + 1 >= self.count
     }
 }
 

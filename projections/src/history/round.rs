@@ -74,7 +74,7 @@ fn fill(bodies: &[(i64, Body)], sender: &mpsc::Sender<Round>) -> Result<(), Appl
         let mut from = From { report, idx: 0, told: HashSet::new() };
         match body {
             Body::None | Body::Gone => {}
-            Body::Fresh(fresh) => round.add_all(&mut from, &fresh.list),
+            Body::Fresh(fresh) => fresh.parts.iter().for_each(|results| round.add_all(&mut from, results)),
             Body::Digested(digested) => {
                 for (said, about) in digested.results() {
                     round.add(&mut from, said, || about.clone());

@@ -151,19 +151,27 @@ impl Writer<'_> {
         self.part = place.part;
         match body {
             Body::None | Body::Gone | Body::Digested(_) => Ok(true),
-            Body::Fresh(fresh) => self.results(*place, 0, &fresh.list),
-            Body::Chunks(chunks) => {
-                let mut first = 0;
-                for chunk in chunks {
-                    let results = decode_chunk(chunk)?;
-                    if !self.results(*place, first, &results)? {
-                        return Ok(false);
-                    }
-                    first += results.len();
-                }
-                Ok(true)
-            }
+            Body::Fresh(fresh) => self.all(*place, fresh.parts.iter().map(Ok)),
+            Body::Chunks(chunks) => self.all(*place, chunks.iter().map(|chunk| decode_chunk(chunk))),
         }
+    }
+
+    /// Those of a report, some at a time.
+    fn all<R: AsRef<[TestResult]>>(
+        &mut self,
+        place: Place,
+        parts: impl Iterator<Item = Result<R, DecodeError>>,
+    ) -> Result<bool, DecodeError> {
+        let mut first = 0;
+        for part in parts {
+            let part = part?;
+            let results = part.as_ref();
+            if !self.results(place, first, results)? {
+                return Ok(false);
+            }
+            first += results.len();
+        }
+        Ok(true)
     }
 
     fn results(&mut self, place: Place, first: usize, results: &[TestResult]) -> Result<bool, DecodeError> {

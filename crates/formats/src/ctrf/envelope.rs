@@ -1,6 +1,6 @@
 //! What the first pass has read, made into an [`Envelope`]; and completed once the tests are known.
 
-use super::{MAX_EXTRA, fields::MAX_DURATION, head::Head, words};
+use super::{MAX_EXTRA, fields::MAX_DURATION, head::Head, stream::Tally, words};
 use crate::{
     Envelope, Outcome,
     cut::head,
@@ -70,16 +70,8 @@ impl Summary {
     }
 }
 
-/// What all tests together say of the run.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    pub(super) counts: Counts,
-    pub(super) first_start: Option<i64>,
-    pub(super) last_stop: Option<i64>,
-    pub(super) duration_ms: i64,
-}
-
-pub(super) fn build(mut read: Head, mut notes: Notes) -> Result<Envelope, FormatError> {
+/// `tests`: how many there are, if there is a list.
+pub(super) fn build(mut read: Head, mut notes: Notes, tests: Option<u64>) -> Result<Envelope, FormatError> {
     notes.append(std::mem::take(&mut read.notes));
     let mut builder = Builder { notes, extra: Map::new(), extra_left: MAX_EXTRA };
     let root = &mut read.root;
@@ -90,11 +82,11 @@ pub(super) fn build(mut read: Head, mut notes: Notes) -> Result<Envelope, Format
     };
     let fields = &mut results.fields;
     let tool = builder.tool(fields.remove("tool"))?;
-    let Some(tests) = results.tests else {
+    let Some(tests) = tests else {
         return Err(missing("results.tests", "`results.tests` is missing: a report must list its tests."));
     };
     let (summary, start_ms, stop_ms) = builder.summary(fields.remove("summary"));
-    if tests.count == 0 && summary.total().unwrap_or(0) == 0 {
+    if tests == 0 && summary.total().unwrap_or(0) == 0 {
         let message = "The report has no tests, and its summary counts none.";
         return Err(FormatError::at(EMPTY, "results.tests", message));
     }
@@ -114,21 +106,14 @@ pub(super) fn build(mut read: Head, mut notes: Notes) -> Result<Envelope, Format
     builder.rest(std::mem::take(root), "", &["generatedBy", "insights", "baseline", "extra"]);
     builder.rest(results.fields, "results", &["extra"]);
     meta.extra = builder.extra;
-    Ok(Envelope {
-        meta,
-        origin,
-        shard_id,
-        os,
-        tests: tests.count,
-        declared_tests: summary.total(),
-        summary,
-        notes: builder.notes,
-    })
+    Ok(Envelope { meta, origin, shard_id, os, tests, declared_tests: summary.total(), summary, notes: builder.notes })
 }
 
 /// Completes what only the tests tell.
-pub(super) fn complete(envelope: &Envelope, mut notes: Notes, totals: &Totals) -> Outcome {
-    let (summary, counts, mut meta) = (&envelope.summary, totals.counts, envelope.meta.clone());
+pub(crate) fn complete(envelope: &Envelope, tally: Tally) -> Outcome {
+    let (summary, counts, mut meta) = (&envelope.summary, tally.counts, envelope.meta.clone());
+    let mut notes = envelope.notes.clone();
+    notes.append(tally.notes);
     let mut note = |code| notes.add(code, "results", "summary", "", || "results.summary".to_owned());
     meta.partial = summary.total().is_some_and(|declared| declared > counts.tests);
     if summary.missing {
@@ -141,13 +126,13 @@ pub(super) fn complete(envelope: &Envelope, mut notes: Notes, totals: &Totals) -
         meta.declared = Some(summary.counts());
     }
     if meta.start_ms == 0 {
-        meta.start_ms = totals.first_start.or_else(|| meta.timestamp.map(epoch_ms)).unwrap_or(0).max(0);
+        meta.start_ms = tally.first_start.or_else(|| meta.timestamp.map(epoch_ms)).unwrap_or(0).max(0);
     }
     if meta.stop_ms == 0 {
-        meta.stop_ms = totals.last_stop.filter(|stop| *stop >= meta.start_ms).unwrap_or(0);
+        meta.stop_ms = tally.last_stop.filter(|stop| *stop >= meta.start_ms).unwrap_or(0);
     }
     let span = (meta.start_ms > 0 && meta.stop_ms >= meta.start_ms).then_some(meta.stop_ms - meta.start_ms);
-    meta.duration_ms = span.or(summary.duration).unwrap_or(totals.duration_ms).min(MAX_DURATION);
+    meta.duration_ms = span.or(summary.duration).unwrap_or(tally.duration_ms).min(MAX_DURATION);
     Outcome { meta, counts, diagnostics: notes.into_diagnostics() }
 }
 

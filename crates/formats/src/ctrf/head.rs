@@ -1,4 +1,4 @@
-//! The first pass: everything but the tests, which are only passed over, checked and counted.
+//! The first pass: everything but the tests, which are only passed over and checked; where they stand is kept.
 
 use super::MAX_EXTRA;
 use crate::{
@@ -29,6 +29,8 @@ pub(super) enum Stop {
 #[derive(Default)]
 pub(super) struct Head {
     limits: Limits,
+    /// Where the text begins.
+    base: usize,
     /// The root's keys, some of them: they tell other formats.
     pub(super) keys: Vec<String>,
     pub(super) root: Map<String, Value>,
@@ -42,20 +44,13 @@ pub(super) struct Head {
 pub(super) struct Results {
     pub(super) fields: Map<String, Value>,
     pub(super) environment_over: bool,
-    pub(super) tests: Option<Tests>,
-}
-
-/// `results.tests`: how many, and the addresses of the first one's start and the last one's end.
-#[derive(Clone, Copy)]
-pub(super) struct Tests {
-    pub(super) count: u64,
-    first: usize,
-    last: usize,
+    /// Where each of them stands in the text.
+    tests: Option<Vec<Range<usize>>>,
 }
 
 impl Head {
     pub(super) fn read(text: &str, limits: Limits) -> Result<Self, Stop> {
-        let mut head = Self { limits, ..Self::default() };
+        let mut head = Self { limits, base: text.as_ptr() as usize, ..Self::default() };
         let mut json = serde_json::Deserializer::from_str(text);
         let read = Any(Root(&mut head)).deserialize(&mut json).and_then(|()| json.end());
         match (head.refused.take(), read) {
@@ -65,18 +60,9 @@ impl Head {
         }
     }
 
-    /// Where the list of tests stands in the text that was read, with its brackets.
-    pub(super) fn tests_range(&self, text: &str) -> Range<usize> {
-        let Some(tests) = self.results.as_ref().and_then(|results| results.tests).filter(|tests| tests.count > 0)
-        else {
-            return 0..0;
-        };
-        let start = tests.first - text.as_ptr() as usize;
-        let end = tests.last - text.as_ptr() as usize;
-        // Only whitespace stands between the brackets and the outer tests.
-        let open = text[..start].rfind('[').unwrap_or(start);
-        let close = text[end..].find(']').map_or(end, |at| end + at + 1);
-        open..close
+    /// Where each test stands in the text that was read; none if there is no list of them.
+    pub(super) fn take_tests(&mut self) -> Option<Vec<Range<usize>>> {
+        self.results.as_mut().and_then(|results| results.tests.take())
     }
 
     fn refuse<E: Error>(&mut self, error: FormatError) -> E {
@@ -207,9 +193,9 @@ impl<'de> Handler<'de> for ResultsOf<'_> {
 struct TestsOf<'h>(&'h mut Head);
 
 impl<'de> Handler<'de> for TestsOf<'_> {
-    type Out = Option<Tests>;
+    type Out = Option<Vec<Range<usize>>>;
 
-    fn scalar(self, value: Loose<'de>) -> Option<Tests> {
+    fn scalar(self, value: Loose<'de>) -> Self::Out {
         if !matches!(value, Loose::Null) {
             let message = "`results.tests` must be an array.";
             self.0.refused = Some(FormatError::at(WRONG_TYPE, "results.tests", message));
@@ -217,23 +203,21 @@ impl<'de> Handler<'de> for TestsOf<'_> {
         None
     }
 
-    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<Tests>, A::Error> {
+    fn list<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Out, A::Error> {
         let head = self.0;
-        let mut tests = Tests { count: 0, first: 0, last: 0 };
+        let mut tests = Vec::new();
         while let Some(raw) = list.next_element::<&'de RawValue>()? {
-            let index = tests.count;
+            let index = tests.len();
             if !raw.get().starts_with('{') {
                 let path = format!("results.tests[{index}]");
                 let message = format!("Entry {index} of `results.tests` is not an object.");
                 return Err(head.refuse(FormatError::at(WRONG_TYPE, path, message)));
             }
             head.check_depth(raw, 3, || format!("results.tests[{index}]"))?;
-            if index == 0 {
-                tests.first = raw.get().as_ptr() as usize;
-            }
-            tests.last = raw.get().as_ptr() as usize + raw.get().len();
-            tests.count += 1;
-            if tests.count > head.limits.max_tests {
+            // It is a piece of the text.
+            let start = raw.get().as_ptr() as usize - head.base;
+            tests.push(start..start + raw.get().len());
+            if tests.len() as u64 > head.limits.max_tests {
                 let message = format!("The report lists more than {} tests.", head.limits.max_tests);
                 return Err(head.refuse(FormatError::at(TOO_MANY_TESTS, "results.tests", message)));
             }

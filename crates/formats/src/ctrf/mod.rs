@@ -11,31 +11,48 @@ mod words;
 mod write;
 
 use crate::{
-    Document, Envelope, Limits,
+    Envelope, Limits,
     clean::{self, Cleaned},
-    detect::Format,
     error::{FormatError, TOO_DEEP, UNREADABLE},
     notes::Notes,
 };
-pub(crate) use envelope::Summary;
+pub(crate) use envelope::{Summary, complete};
 use head::{Head, Stop};
-use std::borrow::Cow;
-pub(crate) use stream::read_tests;
+use std::ops::Range;
+pub use stream::Tally;
+pub(crate) use stream::read;
 pub use write::Writer;
 
 /// Bytes of JSON that one test's additional data may take, and the envelope's, and the environment.
 const MAX_EXTRA: usize = 64 * 1024;
 
-pub(crate) fn open(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
-    let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf") else { return open_plain(bytes, limits) };
-    open_plain(rest, limits).map_err(|error| FormatError { offset: error.offset.map(|offset| offset + 3), ..error })
+/// What the first pass found.
+pub(crate) struct Opened {
+    /// The document, if it was no strict JSON as it came.
+    pub cleaned: Option<String>,
+    /// Where each test stands in that, or in what came.
+    pub tests: Vec<Range<usize>>,
+    pub envelope: Envelope,
+}
+
+pub(crate) fn open(bytes: &[u8], limits: Limits) -> Result<Opened, FormatError> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let Some(rest) = bytes.strip_prefix(MARK) else { return open_plain(bytes, limits) };
+    let mut opened = open_plain(rest, limits)
+        .map_err(|error| FormatError { offset: error.offset.map(|offset| offset + MARK.len() as u64), ..error })?;
+    if opened.cleaned.is_none() {
+        for test in &mut opened.tests {
+            *test = test.start + MARK.len()..test.end + MARK.len();
+        }
+    }
+    Ok(opened)
 }
 
 /// Without a byte order mark.
-fn open_plain(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), FormatError> {
+fn open_plain(bytes: &[u8], limits: Limits) -> Result<Opened, FormatError> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return match Head::read(text, limits) {
-            Ok(head) => finish(Cow::Borrowed(text), head, Notes::default()),
+            Ok(head) => finish(None, head, Notes::default()),
             Err(Stop::Refused(error)) => Err(error),
             Err(Stop::Syntax(error)) => match clean::clean(text, 0) {
                 Some(cleaned) => open_cleaned(text, cleaned, limits, |offset| offset),
@@ -50,17 +67,17 @@ fn open_plain(bytes: &[u8], limits: Limits) -> Result<(Document<'_>, Envelope), 
 }
 
 /// `origin` turns an offset in `text` into one in the document as it came.
-fn open_cleaned<'a>(
+fn open_cleaned(
     text: &str,
     cleaned: Cleaned,
     limits: Limits,
     origin: impl Fn(usize) -> usize,
-) -> Result<(Document<'a>, Envelope), FormatError> {
+) -> Result<Opened, FormatError> {
     match Head::read(&cleaned.text, limits) {
         Ok(head) => {
             let mut notes = Notes::default();
             cleaned.note(&mut notes);
-            finish(Cow::Owned(cleaned.text), head, notes)
+            finish(Some(cleaned.text), head, notes)
         }
         Err(Stop::Refused(error)) => Err(error),
         Err(Stop::Syntax(error)) => {
@@ -69,10 +86,10 @@ fn open_cleaned<'a>(
     }
 }
 
-fn finish(text: Cow<'_, str>, head: Head, notes: Notes) -> Result<(Document<'_>, Envelope), FormatError> {
-    let tests = head.tests_range(&text);
-    let envelope = envelope::build(head, notes)?;
-    Ok((Document { text, tests, format: Format::Ctrf }, envelope))
+fn finish(cleaned: Option<String>, mut head: Head, notes: Notes) -> Result<Opened, FormatError> {
+    let tests = head.take_tests();
+    let envelope = envelope::build(head, notes, tests.as_ref().map(|tests| tests.len() as u64))?;
+    Ok(Opened { cleaned, tests: tests.unwrap_or_default(), envelope })
 }
 
 /// The error of the JSON parser in our words. `origin` turns an offset in `text` into one in the document as it came.

@@ -2,169 +2,104 @@
 
 use super::{
     MAX_EXTRA,
-    envelope::{self, Totals},
     fields::{Ctx, One},
     parts::MAX_ATTACHMENTS,
 };
 use crate::{
-    Envelope, Outcome, clean,
+    Envelope, clean,
     error::{FormatError, ReadError, UNREADABLE},
     loose::Any,
+    notes::Notes,
 };
-use scaledtest_domain::{ProjectId, report::TestResult};
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, Error, SeqAccess, Visitor},
+use scaledtest_domain::{
+    ProjectId,
+    report::{Counts, TestResult},
 };
-use serde_json::value::RawValue;
-use std::fmt;
+use serde::de::{DeserializeSeed, Error};
 
-/// Reads the list of tests `text`, which the first pass has found to be one (or empty, if there are none).
-pub(crate) fn read_tests<E>(
-    text: &str,
-    envelope: &Envelope,
-    project: ProjectId,
-    sink: impl FnMut(TestResult) -> Result<(), E>,
-) -> Result<Outcome, ReadError<E>> {
-    let mut notes = envelope.notes.clone();
+/// What some of the tests together say of the run.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub(super) counts: Counts,
+    pub(super) first_start: Option<i64>,
+    pub(super) last_stop: Option<i64>,
+    pub(super) duration_ms: i64,
+    pub(super) notes: Notes,
+}
+
+impl Tally {
+    /// Adds what the tests that follow say.
+    pub fn append(&mut self, later: Self) {
+        self.counts += later.counts;
+        self.first_start = earliest(self.first_start, later.first_start);
+        self.last_stop = self.last_stop.max(later.last_stop);
+        self.duration_ms = self.duration_ms.saturating_add(later.duration_ms);
+        self.notes.append(later.notes);
+    }
+
+    fn add(&mut self, result: &TestResult) {
+        self.counts.add(result);
+        self.first_start = earliest(self.first_start, result.start_ms);
+        self.last_stop = self.last_stop.max(result.stop_ms);
+        self.duration_ms = self.duration_ms.saturating_add(result.duration_ms);
+    }
+}
+
+fn earliest(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
+}
+
+/// Reads tests, which the first pass has found to be objects, the first of them number `first` of the document.
+pub(crate) fn read<'t, E>(
+    tests: impl Iterator<Item = &'t [u8]>,
+    first: usize,
+    (envelope, project): (&Envelope, ProjectId),
+    mut sink: impl FnMut(TestResult) -> Result<(), E>,
+) -> Result<Tally, ReadError<E>> {
+    let mut tally = Tally::default();
+    let mut notes = Notes::default();
     let tool = envelope.meta.tool.name.to_ascii_lowercase();
-    let mut reader = Reader {
-        ctx: Ctx {
-            notes: &mut notes,
-            project,
-            os: envelope.os.as_deref(),
-            dots: tool.contains("webdriverio") || tool.contains("wdio"),
-            index: 0,
-            place: "",
-            nested: 0,
-            extra_left: 0,
-            attachments_left: 0,
-        },
-        totals: Totals::default(),
-        sink,
-        stopped: None,
+    let mut ctx = Ctx {
+        notes: &mut notes,
+        project,
+        os: envelope.os.as_deref(),
+        dots: tool.contains("webdriverio") || tool.contains("wdio"),
+        index: 0,
+        place: "",
+        nested: 0,
+        extra_left: 0,
+        attachments_left: 0,
     };
-    if !text.is_empty() {
-        reader.read_all(text)?;
+    for (index, test) in (first as u64..).zip(tests) {
+        ctx.index = index;
+        let result = read_one(&mut ctx, test)
+            .map_err(|error| FormatError::new(UNREADABLE, format!("A test cannot be read: {error}.")))?;
+        // The first pass lets only objects through.
+        let Some(result) = result else { continue };
+        tally.add(&result);
+        sink(result).map_err(ReadError::Sink)?;
     }
-    let totals = reader.totals;
-    Ok(envelope::complete(envelope, notes, &totals))
+    tally.notes = notes;
+    Ok(tally)
 }
 
-struct Reader<'n, E, S> {
-    ctx: Ctx<'n>,
-    totals: Totals,
-    sink: S,
-    stopped: Option<ReadError<E>>,
+/// A test may hold what only a full reading finds (half a surrogate pair, 1e999): then it is cleaned and read again.
+fn read_one(ctx: &mut Ctx<'_>, test: &[u8]) -> Result<Option<TestResult>, serde_json::Error> {
+    let text = std::str::from_utf8(test).map_err(serde_json::Error::custom)?;
+    parse(ctx, text).or_else(|error| {
+        ctx.notes.rollback();
+        let Some(cleaned) = clean::clean(text, 0) else { return Err(error) };
+        let result = parse(ctx, &cleaned.text)?;
+        cleaned.note(ctx.notes);
+        Ok(result)
+    })
 }
 
-impl<E, S: FnMut(TestResult) -> Result<(), E>> Reader<'_, E, S> {
-    fn read_all(&mut self, text: &str) -> Result<(), ReadError<E>> {
-        let mut json = serde_json::Deserializer::from_str(text);
-        if json.deserialize_seq(Quick(self)).is_ok() {
-            return Ok(());
-        }
-        if let Some(stopped) = self.stopped.take() {
-            return Err(stopped);
-        }
-        // One test holds what only a full reading finds (half a surrogate pair, 1e999): read that one again, cleaned.
-        self.ctx.notes.rollback();
-        let mut json = serde_json::Deserializer::from_str(text);
-        let read = json.deserialize_seq(Careful { done: self.ctx.index, reader: self });
-        match (self.stopped.take(), read) {
-            (Some(stopped), _) => Err(stopped),
-            (None, Ok(())) => Ok(()),
-            (None, Err(error)) => Err(FormatError::new(UNREADABLE, format!("A test cannot be read: {error}.")).into()),
-        }
-    }
-
-    /// Readies the context for the next test.
-    fn begin(&mut self) {
-        self.ctx.notes.begin();
-        self.ctx.place = "";
-        self.ctx.nested = 0;
-        self.ctx.extra_left = MAX_EXTRA;
-        self.ctx.attachments_left = MAX_ATTACHMENTS;
-    }
-
-    fn take<F: Error>(&mut self, result: TestResult) -> Result<(), F> {
-        let earliest = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
-        self.totals.counts.add(&result);
-        self.totals.first_start = earliest(self.totals.first_start, result.start_ms);
-        self.totals.last_stop = self.totals.last_stop.max(result.stop_ms);
-        self.totals.duration_ms = self.totals.duration_ms.saturating_add(result.duration_ms);
-        self.ctx.index += 1;
-        (self.sink)(result).map_err(|error| {
-            self.stopped = Some(ReadError::Sink(error));
-            F::custom("stopped")
-        })
-    }
-
-    /// Reads the test at hand from its own text, cleaned if need be.
-    fn read_one(&mut self, raw: &str) -> Result<(), serde_json::Error> {
-        let result = match self.parse(raw) {
-            Ok(result) => result,
-            Err(error) => {
-                self.ctx.notes.rollback();
-                let Some(cleaned) = clean::clean(raw, 0) else { return Err(error) };
-                let result = self.parse(&cleaned.text)?;
-                cleaned.note(self.ctx.notes);
-                result
-            }
-        };
-        result.map_or(Ok(()), |result| self.take(result))
-    }
-
-    fn parse(&mut self, raw: &str) -> Result<Option<TestResult>, serde_json::Error> {
-        self.begin();
-        let mut json = serde_json::Deserializer::from_str(raw);
-        Any(One::<TestResult>::new(&mut self.ctx)).deserialize(&mut json)
-    }
-}
-
-struct Quick<'r, 'n, E, S>(&'r mut Reader<'n, E, S>);
-
-impl<'de, E, S: FnMut(TestResult) -> Result<(), E>> Visitor<'de> for Quick<'_, '_, E, S> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the list of tests")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        loop {
-            self.0.begin();
-            match list.next_element_seed(Any(One::<TestResult>::new(&mut self.0.ctx)))? {
-                Some(Some(result)) => self.0.take(result)?,
-                // The first pass lets only objects through.
-                Some(None) => self.0.ctx.index += 1,
-                None => return Ok(()),
-            }
-        }
-    }
-}
-
-/// As [`Quick`], but a test that cannot be read does not end it; the first `done` tests are passed over.
-struct Careful<'r, 'n, E, S> {
-    reader: &'r mut Reader<'n, E, S>,
-    done: u64,
-}
-
-impl<'de, E, S: FnMut(TestResult) -> Result<(), E>> Visitor<'de> for Careful<'_, '_, E, S> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the list of tests")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut index = 0;
-        while let Some(raw) = list.next_element::<&'de RawValue>()? {
-            index += 1;
-            if index > self.done {
-                self.reader.read_one(raw.get()).map_err(A::Error::custom)?;
-            }
-        }
-        Ok(())
-    }
+fn parse(ctx: &mut Ctx<'_>, text: &str) -> Result<Option<TestResult>, serde_json::Error> {
+    ctx.notes.begin();
+    ctx.place = "";
+    ctx.nested = 0;
+    ctx.extra_left = MAX_EXTRA;
+    ctx.attachments_left = MAX_ATTACHMENTS;
+    Any(One::<TestResult>::new(ctx)).deserialize(&mut serde_json::Deserializer::from_str(text))
 }

@@ -3,8 +3,8 @@
 //! Nothing is acknowledged before the commit `report.ingested` is in the log: it names the chunks, and is the atomic point.
 
 pub(crate) mod identity;
-mod packer;
 mod params;
+mod parts;
 mod reading;
 mod settings;
 mod spool;
@@ -30,7 +30,7 @@ use scaledtest_eventlog::CommandMeta;
 use scaledtest_formats as formats;
 use scaledtest_projections::{Coming, Fresh};
 use std::sync::Arc;
-use tokio::task::JoinError;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// One upload, authenticated.
@@ -77,18 +77,19 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<(Accep
     let packed = spool::receive(body, &dir, limits).await?;
     let retention = Settings::of(app, upload.team).await?.retention;
     let mut coming = app.fresh.as_ref().map(Fresh::announce);
-    let slot = app.uploads.acquire().await?;
+    let turn = Arc::new(app.uploads.acquire().await?);
     let app = Arc::clone(app);
     let handle = tokio::runtime::Handle::current();
-    let reading = tokio::task::spawn_blocking(move || {
-        let document = spool::inflate(packed, upload.encoding.as_deref(), &dir, limits)?;
-        Ingestion { app, upload, retention, document: Arc::new(document), handle }.read()
+    let (told, reading) = oneshot::channel();
+    tokio::task::spawn_blocking(move || match spool::inflate(packed, upload.encoding.as_deref(), &dir, limits) {
+        Ok(document) => Ingestion { app, upload, retention, document, handle, turn }.read(told),
+        // Nobody may wait for it any more.
+        Err(error) => drop(told.send(Err(error))),
     });
     let storing = async move {
-        let _slot = slot;
-        let accepted = match flat(reading).await? {
+        let accepted = match reading.await.map_err(|_| ApiError::internal(&parts::Stopped))?? {
             Reading::Known(accepted) => accepted,
-            Reading::New(stored) => stored.append().await?,
+            Reading::New(storing) => storing.append().await?,
         };
         if let Some(coming) = &mut coming {
             coming.arrive(accepted.position);
@@ -97,12 +98,7 @@ pub async fn ingest(app: &Arc<App>, upload: Upload, body: Body) -> Result<(Accep
     };
     // A task of its own: what was begun is finished, whether the client still waits for it or not. (A server that stops breaks
     // it off; it was never acknowledged.)
-    flat(tokio::spawn(storing)).await
-}
-
-/// What a task came to.
-async fn flat<T>(task: impl Future<Output = Result<Result<T, ApiError>, JoinError>>) -> Result<T, ApiError> {
-    task.await.map_err(|error| ApiError::internal(&error))?
+    tokio::spawn(storing).await.map_err(|error| ApiError::internal(&error))?
 }
 
 /// The upload's parameters win over the report's environment.

@@ -2,6 +2,7 @@
 
 use crate::http::error::ApiError;
 use axum::body::{Body, BodyDataStream, HttpBody};
+use bytes::Bytes;
 use domain::ErrorKind;
 use futures_util::StreamExt;
 use memmap2::Mmap;
@@ -9,7 +10,6 @@ use scaledtest_domain as domain;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
-    ops::Deref,
     path::Path,
     time::Duration,
 };
@@ -55,16 +55,14 @@ impl<'a> Spool<'a> {
         }
     }
 
-    fn finish(self) -> io::Result<Spooled> {
+    /// The whole; a large one is mapped from its file, so that its pages come and go with the system's page cache.
+    fn finish(self) -> io::Result<Bytes> {
         match self {
-            Self::Memory { bytes, .. } => Ok(Spooled::Memory(bytes)),
-            Self::File { file, len: 0 } => {
-                drop(file);
-                Ok(Spooled::Memory(Vec::new()))
-            }
+            Self::Memory { bytes, .. } => Ok(Bytes::from(bytes)),
+            Self::File { len: 0, .. } => Ok(Bytes::new()),
             Self::File { mut file, .. } => {
                 file.seek(SeekFrom::Start(0))?;
-                map(&file).map(Spooled::Mapped)
+                map(&file).map(Bytes::from_owner)
             }
         }
     }
@@ -93,24 +91,6 @@ impl Write for Spool<'_> {
     }
 }
 
-/// A whole body, in memory or mapped from an unnamed file.
-pub enum Spooled {
-    /// A small one.
-    Memory(Vec<u8>),
-    /// A large one; its pages come and go with the system's page cache.
-    Mapped(Mmap),
-}
-
-impl Deref for Spooled {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Memory(bytes) => bytes,
-            Self::Mapped(map) => map,
-        }
-    }
-}
-
 #[allow(unsafe_code, reason = "mapping a file is unsafe by nature; see SAFETY")]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the file is unnamed (unlinked at creation) and ours alone: nobody can change or truncate it while it is mapped.
@@ -121,12 +101,12 @@ fn map(file: &File) -> io::Result<Mmap> {
 ///
 /// # Errors
 /// 413 over the limit, 400 when the connection breaks off or stays silent, 500 when the disk refuses.
-pub async fn receive(body: Body, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
+pub async fn receive(body: Body, dir: &Path, limits: Limits) -> Result<Bytes, ApiError> {
     let slow = |_| broken(&format!("it took more than {} minutes", TOTAL.as_secs() / 60));
     tokio::time::timeout(TOTAL, receive_pieces(body, dir, limits)).await.map_err(slow)?
 }
 
-async fn receive_pieces(body: Body, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
+async fn receive_pieces(body: Body, dir: &Path, limits: Limits) -> Result<Bytes, ApiError> {
     let mut spool = Spool::new(dir);
     spool.expect(body.size_hint().lower());
     let mut stream: BodyDataStream = body.into_data_stream();
@@ -157,7 +137,7 @@ enum Packing {
 ///
 /// # Errors
 /// 400 when the packed data is broken or the header names a packing that isn't supported, 413 over the limit.
-pub fn inflate(packed: Spooled, encoding: Option<&str>, dir: &Path, limits: Limits) -> Result<Spooled, ApiError> {
+pub fn inflate(packed: Bytes, encoding: Option<&str>, dir: &Path, limits: Limits) -> Result<Bytes, ApiError> {
     let packing = packing(&packed, encoding)?;
     let mut reader: Box<dyn Read + '_> = match packing {
         Packing::Plain if packed.len() as u64 > limits.inflated => {

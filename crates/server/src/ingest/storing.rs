@@ -1,58 +1,59 @@
 //! What was read gets into the log: first its parts, then the commit that names them.
 
 use super::{
-    Accepted, flat, identity, overlay,
-    packer::{Packed, Stopped},
-    params,
+    Accepted, identity, overlay, params,
+    parts::{PackedDocument, Parts, Piece, Stopped},
     reading::Ingestion,
-    unreadable,
 };
 use crate::http::error::ApiError;
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use scaledtest_commands::report;
 use scaledtest_domain::{
-    CommandId, ErrorKind, Hash16, Kind, ProjectId, RunId, StreamId, UploadId,
+    CommandId, DecodeError, ErrorKind, Hash16, Kind, ProjectId, ReportId, RunId, StreamId, UploadId,
     events::report::{Body as Document, Chunks, Ingested},
     report::TestResult,
     retention::Part,
 };
-use scaledtest_eventlog::{CommandMeta, ExecuteError};
-use scaledtest_formats::{Envelope, Outcome, ReadError};
+use scaledtest_eventlog::{ChunkWriter, CommandMeta, ExecuteError};
+use scaledtest_formats::{Envelope, Outcome, Tally};
 use scaledtest_projections::FreshResults;
-use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
 
 /// Chunks that no commit names in time are taken away: an upload that needs half of that time is given up.
 const PATIENCE: Duration = Duration::from_secs(scaledtest_effects::GRACE.num_seconds().unsigned_abs() / 2);
 /// A start further in the future than this is a wrong clock, not a start.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// A report whose parts are on their way into the log.
+/// A report that is being read.
 pub(super) struct Storing {
     pub ingestion: Ingestion,
     pub id: UploadId,
     pub began: Instant,
     pub project: ProjectId,
-    pub envelope: Envelope,
+    pub envelope: Arc<Envelope>,
     pub new: identity::New,
-    /// How the reading ended.
-    pub outcome: Result<Outcome, ReadError<Stopped>>,
-    pub packed: JoinHandle<Result<Packed, ApiError>>,
+    pub document: oneshot::Receiver<Result<PackedDocument, DecodeError>>,
+    pub parts: Parts,
 }
 
 impl Storing {
-    /// Waits until the parts are durable, then appends the commit. What cannot be stored is taken back.
+    /// Sends what is read, waits until it is durable, then appends the commit. What cannot be stored is taken back.
     pub async fn append(self) -> Result<Accepted, ApiError> {
-        let Self { ingestion, id, began, project, envelope, new, outcome, packed } = self;
-        let bytes = ingestion.document.len();
-        let stored = stored(packed).await;
-        let parts = match outcome {
-            Ok(outcome) => stored.map(|stored| (outcome, stored)),
-            Err(ReadError::Format(error)) => Err(unreadable(error)),
-            Err(ReadError::Sink(Stopped)) => Err(stored.map_or_else(|error| error, |_| ApiError::internal(&Stopped))),
+        let Self { ingestion, id, began, project, envelope, new, document, parts } = self;
+        let document = ingestion.send_document(document, new.report, id);
+        let results = ingestion.send_results(parts, new.report, id);
+        // Nothing may arrive after what has been sent is taken back: so the one is waited for even if the other failed.
+        let stored = match tokio::join!(document, results) {
+            (Ok(hash), Ok(results)) => Ok((hash, results)),
+            (_, Err(error)) | (Err(error), Ok(_)) => Err(error),
         };
-        let (outcome, Stored { hash, chunks, results }) = match parts {
-            Ok(parts) => parts,
+        let (hash, Stored { chunks, tally, parts }) = match stored {
+            Ok(stored) => stored,
             Err(error) => {
                 ingestion.abandon(&new, id).await;
                 return Err(error);
@@ -63,40 +64,75 @@ impl Storing {
             let text = "the report could not be stored in time; send it again";
             return Err(ApiError::new(ErrorKind::Unavailable, "upload_too_slow", text));
         }
-        if let Some((fresh, list)) = ingestion.app.fresh.as_ref().zip(results) {
-            fresh.insert(id, chunks, FreshResults { list, bytes });
+        if let Some(fresh) = &ingestion.app.fresh {
+            fresh.insert(id, chunks, FreshResults { parts, bytes: ingestion.document.len() });
         }
-        let parts = Parts { id, project, hash, chunks, outcome, envelope };
-        ingestion.append_commit(parts, &new).await
+        let outcome = envelope.complete(tally);
+        let ingested = Facts { id, project, hash, chunks, outcome, envelope };
+        ingestion.append_commit(ingested, &new).await
     }
 }
 
-/// Of a report, durable in the log.
-struct Parts {
+/// Sends the chunks of all parts in their order. What else the parts are comes back.
+async fn send(parts: &mut Parts, writer: &mut ChunkWriter) -> Result<(Tally, Vec<Vec<TestResult>>), ApiError> {
+    let (mut tally, mut results) = (Tally::default(), Vec::new());
+    for number in 0..parts.count() {
+        let part = loop {
+            match parts.next(number).await? {
+                Piece::Chunk(chunk) => writer.push(chunk).await?,
+                Piece::End(part) => break part,
+            }
+        };
+        tally.append(part.tally);
+        if !part.results.is_empty() {
+            results.push(part.results);
+        }
+    }
+    Ok((tally, results))
+}
+
+/// What is known of a report that is durable in the log.
+struct Facts {
     id: UploadId,
     project: ProjectId,
     hash: Hash16,
     chunks: Chunks,
     outcome: Outcome,
-    envelope: Envelope,
+    envelope: Arc<Envelope>,
 }
 
-/// What is in the log.
+/// The results of a report that are in the log.
 struct Stored {
-    hash: Hash16,
     chunks: Chunks,
-    results: Option<Vec<TestResult>>,
-}
-
-/// Waits until the document and every chunk are in the log.
-async fn stored(packed: JoinHandle<Result<Packed, ApiError>>) -> Result<Stored, ApiError> {
-    let Packed { hash, document, writer, results } = flat(packed).await?;
-    let (chunks, document) = tokio::join!(writer.finish(), document);
-    document.map_err(|error| ApiError::internal(&error))??;
-    Ok(Stored { hash, chunks: chunks?, results })
+    tally: Tally,
+    /// In their order, for the projections of this process, if they want them.
+    parts: Vec<Vec<TestResult>>,
 }
 
 impl Ingestion {
+    /// Until it is durable. Its hash.
+    async fn send_document(
+        &self,
+        document: oneshot::Receiver<Result<PackedDocument, DecodeError>>,
+        report: ReportId,
+        upload: UploadId,
+    ) -> Result<Hash16, ApiError> {
+        let packed = document.await.map_err(|_| ApiError::internal(&Stopped))?;
+        let PackedDocument { hash, bytes } = packed.map_err(|error| ApiError::internal(&error))?;
+        self.app.log.put_raw(self.upload.team, report, upload, Bytes::from(bytes)).await?;
+        Ok(hash)
+    }
+
+    /// Until they are durable.
+    async fn send_results(&self, mut parts: Parts, report: ReportId, upload: UploadId) -> Result<Stored, ApiError> {
+        let mut writer = self.app.log.chunk_writer(self.upload.team, report, upload);
+        let sent = send(&mut parts, &mut writer).await;
+        // Also those before a part that cannot be read.
+        let chunks = writer.finish().await;
+        let (tally, parts) = sent?;
+        Ok(Stored { chunks: chunks?, tally, parts })
+    }
+
     /// Takes back what a refused upload has written. What remains is the janitor's.
     async fn abandon(&self, new: &identity::New, upload: UploadId) {
         let (log, team) = (&self.app.log, self.upload.team);
@@ -115,12 +151,12 @@ impl Ingestion {
     }
 
     /// Appends the commit. Somebody else's identical upload may have come first: then theirs is the answer.
-    async fn append_commit(&self, parts: Parts, new: &identity::New) -> Result<Accepted, ApiError> {
-        let (id, hash) = (new.report, parts.hash);
+    async fn append_commit(&self, facts: Facts, new: &identity::New) -> Result<Accepted, ApiError> {
+        let (id, hash) = (new.report, facts.hash);
         let request = params::fingerprint(&self.upload.pairs, hash);
         let meta = CommandMeta { request: Some(request), ..self.upload.meta(new.command, self.app.clock.now()) };
         let stream = StreamId::of(self.upload.team, Kind::Report, id);
-        let ingested = self.ingested(meta.at, parts, new);
+        let ingested = self.ingested(meta.at, facts, new);
         match self.app.log.execute_new::<report::Report>(stream, report::Command::Ingest(ingested), &meta).await {
             Ok(executed) => identity::first_ingested(executed.position, executed.events),
             Err(ExecuteError::Rejected(report::Reject::Exists)) => {
@@ -141,8 +177,8 @@ impl Ingestion {
         }
     }
 
-    fn ingested(&self, now: DateTime<Utc>, parts: Parts, new: &identity::New) -> Box<Ingested> {
-        let Parts { id, project, hash, chunks, outcome, envelope } = parts;
+    fn ingested(&self, now: DateTime<Utc>, facts: Facts, new: &identity::New) -> Box<Ingested> {
+        let Facts { id, project, hash, chunks, outcome, envelope } = facts;
         let params = &self.upload.params;
         let run_key = params.run_key.clone().or_else(|| outcome.meta.run_key.clone());
         let run = match &run_key {
@@ -159,13 +195,13 @@ impl Ingestion {
             project,
             run,
             run_key,
-            shard_id: params.shard_id.clone().or(envelope.shard_id),
+            shard_id: params.shard_id.clone().or(envelope.shard_id.clone()),
             shards: params.shards,
             upload: id,
             chunks,
             body: Document { hash, bytes: self.document.len() as u64, media_type: "application/json".to_owned() },
             counts: outcome.counts,
-            origin: overlay(params.origin.clone(), envelope.origin),
+            origin: overlay(params.origin.clone(), envelope.origin.clone()),
             tags: params.tags.clone(),
             run_at: backdated.or(start).unwrap_or(now),
             created_at: backdated.unwrap_or(now),

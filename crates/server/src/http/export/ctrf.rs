@@ -182,26 +182,14 @@ fn merged(reports: &[(ReportMeta, Counts)]) -> (ReportMeta, Counts) {
         run_key: metas().find_map(|meta| meta.run_key.clone()),
         tool,
         environment: common(metas().map(|meta| meta.environment.as_ref())),
-        declared: is_partial.then(|| total(reports.iter().map(declared))),
+        declared: is_partial.then(|| reports.iter().map(declared).sum()),
         partial: is_partial,
         start_ms,
         stop_ms,
         duration_ms: if spans { stop_ms - start_ms } else { sum },
         ..ReportMeta::default()
     };
-    (meta, total(reports.iter().map(|(_, counts)| *counts)))
-}
-
-fn total(counts: impl Iterator<Item = Counts>) -> Counts {
-    counts.fold(Counts::default(), |sum, one| Counts {
-        tests: sum.tests + one.tests,
-        passed: sum.passed + one.passed,
-        failed: sum.failed + one.failed,
-        skipped: sum.skipped + one.skipped,
-        pending: sum.pending + one.pending,
-        other: sum.other + one.other,
-        flaky: sum.flaky + one.flaky,
-    })
+    (meta, reports.iter().map(|(_, counts)| *counts).sum())
 }
 
 /// The fields that all environments have alike.

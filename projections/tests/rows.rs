@@ -374,6 +374,22 @@ fn what_is_told_of_tests_apart_is_in_their_series_in_the_end() {
     assert!(told.get() > 100, "passes were told of apart {} times", told.get());
 }
 
+/// Chunks hold two results here.
+#[tokio::test]
+async fn the_places_of_results_run_on_through_all_chunks() {
+    let database = database().await;
+    let results = vec![(0, false, 0); 5];
+    let items = history(vec![Op::Upload { report: 0, project: 0, key: None, branch: None, results }]);
+    let projection = projection("reports");
+    for (schema, items) in [("chunks", items.clone()), ("parts", fresh(&items))] {
+        let mut tx = empty(&database.pool, &*projection, schema).await;
+        projection.applier().apply(&mut tx, &items).await.unwrap();
+        let places: Vec<i32> =
+            sqlx::query_scalar("select idx from result order by idx").fetch_all(&mut *tx).await.unwrap();
+        assert_eq!(places, [0, 1, 2, 3, 4], "{schema}");
+    }
+}
+
 #[tokio::test]
 async fn a_project_that_comes_right_after_a_deletion_is_there() {
     let database = database().await;
